@@ -1,0 +1,197 @@
+// One incident: its states, its events, and the pure function that turns events into a state. Knows no database, no
+// clock and no model; the journal stores the events, the desk gives turns, the agent records what it did.
+//
+//   open ─▶ investigating ─▶ fixing ─▶ verifying ─▶ resolved{by}
+//                │  ▲                      │
+//                │  └──────────────────────┘            (not fixed: the responder decides again)
+//                ├─▶ awaiting-approval
+//                ├─▶ resolved{by}                        (well again without us, or the alert was resolved)
+//                ├─▶ escalated{reason} ─▶ resolved{by}   (the monitor says it is over)
+//                └─▶ dismissed{reason}
+import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
+import type { Alert, Target } from "./alert.ts";
+
+export type State =
+  | { is: "open" }
+  | { is: "investigating" }
+  | { is: "awaiting-approval"; fix: string }
+  | { is: "fixing"; fix: string }
+  | { is: "verifying"; fix: string }
+  | { is: "resolved"; by: ResolvedBy; why: string }
+  | { is: "escalated"; reason: string; planned?: PlannedFix }
+  | { is: "dismissed"; reason: string };
+
+/** `medic`: a fix of ours, proven. `itself`: found healthy, not by us. `monitor`: the alert was resolved. */
+export type ResolvedBy = "medic" | "itself" | "monitor";
+
+/** A fix that policy did not let run: what a person would have to agree to. */
+export type PlannedFix = {
+  tool: string;
+  input: object;
+  steps: readonly Command[];
+  touches: readonly string[];
+  risk: Risk;
+};
+
+/** One diagnostic as it was asked and answered; `finding` is redacted and bounded. */
+export type Asked = {
+  tool: string;
+  input: object;
+  /** Wall time including waiting for the channel. */
+  seconds: number;
+} & ({ outcome: "found"; finding: object } | { outcome: "unavailable" | "refused"; why: string });
+
+/** What happens to an incident, in the order in which it is written down. `at` and `incident` are the journal's. */
+export type IncidentEvent =
+  | { kind: "incident-opened"; key: string; target: Target; alert: Alert }
+  | { kind: "alert-folded"; alert: Alert }
+  | { kind: "alert-resolved"; alert: Alert; allResolved: boolean }
+  | { kind: "investigation-started"; resumed: boolean }
+  | { kind: "evidence-gathered"; findings: readonly Asked[]; seconds: number }
+  | { kind: "responder-started"; responder: string; detail?: string }
+  | { kind: "diagnosed"; responder: string; findings: readonly Asked[]; seconds: number }
+  | { kind: "responder-said"; responder: string; text: string }
+  | {
+      kind: "responder-usage";
+      responder: string;
+      model: string;
+      inputTokens: number;
+      outputTokens: number;
+      dollars: number;
+    }
+  | { kind: "responder-finished"; responder: string; conclusion: string }
+  | { kind: "fix-refused"; tool: string; input: object; why: string }
+  | ({ kind: "approval-needed"; why: string } & PlannedFix)
+  | {
+      kind: "fix-started";
+      tool: string;
+      input: object;
+      steps: readonly Command[];
+      touches: readonly string[];
+      marker?: string;
+    }
+  | { kind: "fix-dispatched"; tool: string; dispatch: Dispatch }
+  | {
+      kind: "fix-judged";
+      tool: string;
+      input: object;
+      outcome: FixOutcome;
+      why: string;
+      marker?: string;
+      /** When the service was first seen healthy after the fix; ISO 8601. */
+      firstHealthyAt?: string;
+    }
+  | { kind: "resolved"; by: ResolvedBy; why: string }
+  | { kind: "escalated"; reason: string; planned?: PlannedFix }
+  | { kind: "dismissed"; reason: string };
+
+/** What is known of the steps: all ended with 0; one ended otherwise; never left; or nobody knows. */
+export type Dispatch =
+  | { is: "done"; seconds: number }
+  | { is: "failed"; step: number; exit: number; said: string }
+  | { is: "not-sent"; why: string }
+  | { is: "unknown"; why: string };
+
+/** An event as the journal keeps it. `sequence` counts over all incidents from 1; `at` is ISO 8601, UTC. */
+export type JournalEvent = IncidentEvent & { sequence: number; incident: string; at: string };
+
+/** An incident as its events tell it. */
+export type IncidentRecord = {
+  id: string;
+  key: string;
+  target: Target;
+  /** The alert that opened it. */
+  alert: Alert;
+  /** Fingerprints still firing. */
+  firing: readonly string[];
+  alerts: number;
+  state: State;
+  attempts: readonly Attempt[];
+  openedAt: string;
+  changedAt: string;
+  /** Alert accepted → first healthy answer after a fix; seconds, once known. */
+  durationSeconds?: number;
+};
+
+/** Whether nothing more happens to it by itself. `escalated` waits for a person, and still folds its alerts. */
+export function isOver(state: State): boolean {
+  return state.is === "resolved" || state.is === "dismissed";
+}
+
+/** Whether Medic still has work to do on it. */
+export function isActive(state: State): boolean {
+  return !isOver(state) && state.is !== "escalated" && state.is !== "awaiting-approval";
+}
+
+/** Replays one event. Pure; unknown kinds (a newer Medic's) leave the record as it is. */
+export function reduce(record: IncidentRecord | undefined, event: JournalEvent): IncidentRecord {
+  if (record === undefined) return opened(event);
+  const next: IncidentRecord = { ...record, changedAt: event.at };
+  switch (event.kind) {
+    case "alert-folded":
+      return { ...next, alerts: record.alerts + 1, firing: union(record.firing, event.alert.fingerprint) };
+    case "alert-resolved":
+      return { ...next, firing: record.firing.filter((fingerprint) => fingerprint !== event.alert.fingerprint) };
+    case "investigation-started":
+      return { ...next, state: { is: "investigating" } };
+    case "approval-needed":
+      return { ...next, state: { is: "awaiting-approval", fix: event.tool } };
+    case "fix-started":
+      return { ...next, state: { is: "fixing", fix: event.tool } };
+    case "fix-dispatched":
+      return { ...next, state: { is: "verifying", fix: event.tool } };
+    case "fix-refused":
+      return withAttempt(next, { fix: event.tool, input: event.input, outcome: "refused", why: event.why });
+    case "fix-judged":
+      return judged(next, event);
+    case "resolved":
+      return { ...next, state: { is: "resolved", by: event.by, why: event.why } };
+    case "escalated":
+      return { ...next, state: escalatedState(event) };
+    case "dismissed":
+      return { ...next, state: { is: "dismissed", reason: event.reason } };
+    default:
+      return next;
+  }
+}
+
+function opened(event: JournalEvent): IncidentRecord {
+  if (event.kind !== "incident-opened") {
+    throw new Error(
+      `Cannot replay incident "${event.incident}": its first event is "${event.kind}", not "incident-opened"`,
+    );
+  }
+  return {
+    id: event.incident,
+    key: event.key,
+    target: event.target,
+    alert: event.alert,
+    firing: [event.alert.fingerprint],
+    alerts: 1,
+    state: { is: "open" },
+    attempts: [],
+    openedAt: event.at,
+    changedAt: event.at,
+  };
+}
+
+function judged(record: IncidentRecord, event: Extract<JournalEvent, { kind: "fix-judged" }>): IncidentRecord {
+  const attempt = { fix: event.tool, input: event.input, outcome: event.outcome, why: event.why };
+  const next: IncidentRecord = { ...withAttempt(record, attempt), state: { is: "investigating" } };
+  if (event.firstHealthyAt === undefined || record.durationSeconds !== undefined) return next;
+  return { ...next, durationSeconds: (Date.parse(event.firstHealthyAt) - Date.parse(record.openedAt)) / 1000 };
+}
+
+function withAttempt(record: IncidentRecord, attempt: Attempt): IncidentRecord {
+  return { ...record, attempts: [...record.attempts, attempt] };
+}
+
+function escalatedState(event: Extract<IncidentEvent, { kind: "escalated" }>): State {
+  return event.planned === undefined
+    ? { is: "escalated", reason: event.reason }
+    : { is: "escalated", reason: event.reason, planned: event.planned };
+}
+
+function union(list: readonly string[], item: string): readonly string[] {
+  return list.includes(item) ? list : [...list, item];
+}
