@@ -28,7 +28,8 @@ export interface Toolbox {
 
 /** What a responder came to. Only the host's own answers resolve an incident, so `settled` is a claim that respond.ts proves. */
 export type Conclusion =
-  | { is: "well"; why: string }
+  /** `seen`: concluded by a runbook from what the host answered just now, so there is nothing left to prove. */
+  | { is: "well"; why: string; seen?: true }
   | { is: "escalate"; reason: string; planned?: PlannedFix }
   /** Nothing here fits, or it could not be reached: the next responder's turn. */
   | { is: "unsettled"; reason: string };

@@ -1,0 +1,127 @@
+// One incident, top to bottom. This is Medic's whole way of working; everything else serves it:
+//
+//   look   evidence is gathered in parallel and kept, because a fix destroys it
+//   decide the responders in the owner's order (runbook, claude), each through the toolbox and nothing else
+//   prove  "well" is believed when the host shows it: by a verified fix, or by a runbook that looked just now
+//   end    resolved, or escalated to a person with what was seen and what a fix would have done
+//
+// It refuses to know how commands travel, what a plugin is for, and which model there is.
+import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
+import type { Calls, Incident } from "../plugin/contract.ts";
+import { askRunbooks, type FittingRunbooks } from "./runbook.ts";
+import type { Conclusion, Responder, Toolbox } from "./responder.ts";
+import type { Errand } from "./toolbox.ts";
+
+export type RespondParts = {
+  /** In the owner's order. */
+  responders: readonly Responder[];
+  toolboxFor(errand: Errand): Toolbox;
+  runbooksFor: FittingRunbooks;
+  /** What to keep before any fix: the healing plugin's evidence and the host's own. */
+  evidenceFor(incident: Incident, plugin: string | undefined): readonly Calls[string][];
+  /** Writes to the journal, durably, before it returns. */
+  record(incident: string, event: IncidentEvent): void;
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+  now(): number;
+};
+
+export type Respond = (incident: IncidentRecord, signal: AbortSignal, how?: { dryRun?: boolean }) => Promise<void>;
+
+/** Returns the function that the desk calls once per incident. It throws only when aborted or when the journal fails. */
+export function createRespond(parts: RespondParts): Respond {
+  return async (record, signal, how = {}) => {
+    const write = (event: IncidentEvent): void => parts.record(record.id, event);
+    const { target } = record;
+    if ("unclear" in target) return write({ kind: "escalated", reason: target.unclear });
+    write({ kind: "investigation-started", resumed: record.state.is !== "open" });
+
+    const incident = incidentOf(record, target.host, target.service);
+    const tools = parts.toolboxFor({
+      key: record.key,
+      host: target.host,
+      attempts: record.attempts,
+      record: write,
+      dryRun: how.dryRun ?? false,
+    });
+    const evidence = await look(parts, incident, target.plugin, tools, write, signal);
+    const conclusion = await decide(parts.responders, incident, tools, { evidence, record: write, signal });
+    end(await prove(parts, conclusion, incident, tools, signal), tools, write);
+  };
+}
+
+async function look(
+  parts: RespondParts,
+  incident: Incident,
+  plugin: string | undefined,
+  tools: Toolbox,
+  write: (event: IncidentEvent) => void,
+  signal: AbortSignal,
+): Promise<readonly Asked[]> {
+  const began = parts.now();
+  const calls = parts.evidenceFor(incident, plugin).map((call) => ({ tool: call.tool.name, input: call.input }));
+  const outcomes = await tools.turn(calls, signal);
+  const findings = outcomes
+    .filter((outcome) => outcome.kind === "diagnostic")
+    .map(({ kind: _kind, ...asked }) => asked);
+  write({ kind: "evidence-gathered", findings, seconds: (parts.now() - began) / 1000 });
+  return findings;
+}
+
+async function decide(
+  responders: readonly Responder[],
+  incident: Incident,
+  tools: Toolbox,
+  briefing: Parameters<Responder["work"]>[2],
+): Promise<Conclusion> {
+  const unsettled: string[] = [];
+  for (const responder of responders) {
+    briefing.record({ kind: "responder-started", responder: responder.name });
+    // In turn on purpose: the next responder is for what the one before it left unsettled.
+    const conclusion = await responder.work({ ...incident, attempts: tools.attempts }, tools, briefing);
+    briefing.record({ kind: "responder-finished", responder: responder.name, conclusion: inWords(conclusion) });
+    if (conclusion.is !== "unsettled") return conclusion;
+    unsettled.push(`${responder.name}: ${conclusion.reason}`);
+  }
+  return {
+    is: "escalate",
+    reason: unsettled.join("; ") || "no responder is configured (responder.order in hosts.yaml)",
+  };
+}
+
+/** A responder's word becomes the host's, or an escalation. */
+async function prove(
+  parts: RespondParts,
+  conclusion: Conclusion,
+  incident: Incident,
+  tools: Toolbox,
+  signal: AbortSignal,
+): Promise<Conclusion> {
+  if (conclusion.is !== "well" || conclusion.seen === true) return conclusion;
+  const last = tools.attempts.findLast(({ outcome }) => outcome !== "refused");
+  if (last?.outcome === "fixed" || last?.outcome === "recovered") return conclusion;
+  const judges = parts.runbooksFor({ ...incident, attempts: tools.attempts });
+  if (judges.length === 0) return { is: "escalate", reason: `nothing on the host proves it: ${conclusion.why}` };
+  const pause = (seconds: number): Promise<void> => parts.sleep(seconds * 1000, signal);
+  const judged = await askRunbooks(judges, { ...incident, attempts: tools.attempts }, tools, pause, signal);
+  if ("is" in judged && judged.is === "well") return { ...conclusion, seen: true };
+  const seen = "is" in judged ? inWords(judged) : `a runbook would run ${judged.fix.tool.name}`;
+  return { is: "escalate", reason: `"${conclusion.why}" was said, but the host does not show it: ${seen}` };
+}
+
+function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEvent) => void): void {
+  if (conclusion.is === "well") {
+    const ours = tools.attempts.some(({ outcome }) => outcome === "fixed");
+    return write({ kind: "resolved", by: ours ? "medic" : "itself", why: conclusion.why });
+  }
+  const planned = conclusion.is === "escalate" ? conclusion.planned : undefined;
+  write({ kind: "escalated", reason: conclusion.reason, ...(planned === undefined ? {} : { planned }) });
+}
+
+function incidentOf(record: IncidentRecord, host: string, service: string | undefined): Incident {
+  const { name, labels, annotations, startsAt } = record.alert;
+  return { host, service, alert: { name, labels, annotations, startsAt }, attempts: record.attempts };
+}
+
+function inWords(conclusion: Conclusion): string {
+  return conclusion.is === "well" ? `well: ${conclusion.why}` : `${conclusion.is}: ${conclusion.reason}`;
+}
