@@ -1,0 +1,57 @@
+// The containers of a lab host: Scrypted as its users run it, its watchtower, and two bystanders no fix may touch.
+import { run } from "./process.ts";
+import { enter } from "./host.ts";
+import { scryptedFolder } from "./host-files.ts";
+import { images } from "./images.ts";
+import type { Place } from "./keys.ts";
+
+/** Every container of a host, by name. */
+export const containerNames = ["scrypted", "scrypted-watchtower", "postgres", "mosquitto"] as const;
+
+/** Creates and starts all of them; those that are there already are left as they are. */
+export async function startContainers(leader: number, place: Place): Promise<void> {
+  const there = await run(enter(leader, ["docker", "container", "ls", "--all", "--format", "{{.Names}}"]));
+  if (there.exit !== 0) throw new Error(`Cannot list containers on "${place.name}": ${there.stderr.trim()}`);
+  const known = there.stdout.split("\n");
+  const wanted = containers(place).filter(({ name }) => !known.includes(name));
+  const starts = wanted.map(async ({ name, args }) => {
+    const { exit, stderr } = await run(enter(leader, ["docker", "run", "--detach", "--name", name, ...args]));
+    if (exit !== 0) throw new Error(`Cannot start container "${name}" on "${place.name}": ${stderr.trim()}`);
+  });
+  await Promise.all(starts);
+}
+
+function containers(place: Place): { name: (typeof containerNames)[number]; args: string[] }[] {
+  const always = ["--restart", "unless-stopped"];
+  const plain = (name: string) => [...always, "--network", "none", "--hostname", name, "--env", `NAME=${name}`];
+  const volume = ["--volume", `${scryptedFolder}/volume:/server/volume`];
+  const address = ["--env", `SCRYPTED_SERVER_ADDRESS=${place.address}`];
+  const health = ["--health-cmd", "test -x /bin/daemon", "--health-interval", "5s", "--health-timeout", "3s"];
+  const limited = ["--log-driver", "json-file", "--log-opt", "max-size=1m"];
+  return [
+    {
+      name: "scrypted",
+      args: [...always, "--network", "host", "--log-driver", "none", ...volume, ...address].concat(
+        composeLabels("scrypted"),
+        images.scrypted,
+      ),
+    },
+    { name: "scrypted-watchtower", args: [...plain("watchtower"), ...composeLabels("watchtower"), images.watchtower] },
+    { name: "postgres", args: [...plain("postgres"), ...limited, ...health, images.postgres] },
+    { name: "mosquitto", args: [...plain("mosquitto"), ...limited, images.mosquitto] },
+  ];
+}
+
+/** The labels by which Docker Compose knows its own. */
+function composeLabels(service: string): string[] {
+  const labels = {
+    project: "scrypted",
+    service,
+    "container-number": "1",
+    oneoff: "False",
+    version: "2.24.6",
+    "project.working_dir": scryptedFolder,
+    "project.config_files": `${scryptedFolder}/docker-compose.yml`,
+  };
+  return Object.entries(labels).flatMap(([name, value]) => ["--label", `com.docker.compose.${name}=${value}`]);
+}

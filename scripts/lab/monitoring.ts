@@ -1,0 +1,168 @@
+// Prometheus, Alertmanager and the blackbox exporter: they probe each host's Scrypted and tell Medic what they see.
+//
+// The probe asks the container itself, so stopping it is enough for a real alert. Their data starts empty each time:
+// an alert of an earlier lab would be held back as already sent. Written as JSON, which YAML readers read.
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Place } from "./keys.ts";
+import { endProcess, livingProcess, startProcess, until } from "./process.ts";
+
+/** Where the monitors listen, and where Alertmanager sends. */
+export const endpoints = {
+  prometheus: "127.0.0.1:19490",
+  alertmanager: "127.0.0.1:19493",
+  blackbox: "127.0.0.1:19415",
+  medic: "127.0.0.1:19480",
+  webhook: "http://127.0.0.1:19480/webhooks/alertmanager",
+} as const;
+
+/** In the order they start; they end the other way round. */
+export const monitors = ["blackbox", "alertmanager", "prometheus"] as const;
+export type Monitor = (typeof monitors)[number];
+
+const pidFile = (folder: string, name: Monitor) => join(folder, "monitoring", `${name}.pid`);
+
+/** Process id of a monitor, undefined when it is not up. */
+export function monitorProcess(folder: string, name: Monitor): number | undefined {
+  return livingProcess(pidFile(folder, name));
+}
+
+/** Starts the monitors that are not up and points them at these hosts. */
+export async function startMonitors(folder: string, places: readonly Place[], tokenFile: string): Promise<void> {
+  const home = join(folder, "monitoring");
+  mkdirSync(home, { recursive: true });
+  // Prometheus watches this file: a half-written one must never be seen.
+  writeFileSync(join(home, "targets.json.new"), JSON.stringify(places.map(target), null, 2));
+  renameSync(join(home, "targets.json.new"), join(home, "targets.json"));
+  const write = (name: string, config: object) =>
+    writeFileSync(join(home, name), `${JSON.stringify(config, null, 2)}\n`);
+  write("blackbox.yml", blackboxConfig);
+  write("alertmanager.yml", alertmanagerConfig(tokenFile));
+  write("rules.yml", rules);
+  write("prometheus.yml", prometheusConfig(home));
+
+  const programs: Record<Monitor, readonly [string, ...string[]]> = {
+    blackbox: ["prometheus-blackbox-exporter", `--config.file=${home}/blackbox.yml`, "--timeout-offset=0.1"],
+    alertmanager: [
+      "prometheus-alertmanager",
+      ...[`--config.file=${home}/alertmanager.yml`, `--storage.path=${home}/alertmanager`, "--cluster.listen-address="],
+    ],
+    prometheus: ["prometheus", `--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/prometheus`],
+  };
+  for (const name of monitors) {
+    if (monitorProcess(folder, name) !== undefined) continue;
+    rmSync(join(home, name), { recursive: true, force: true });
+    const listen = `--web.listen-address=${endpoints[name]}`;
+    const files = { pidFile: pidFile(folder, name), logFile: join(home, `${name}.log`) };
+    startProcess([...programs[name], listen], files);
+  }
+  for (const name of monitors) {
+    const url = `http://${endpoints[name]}/-/${name === "blackbox" ? "healthy" : "ready"}`;
+    const ready = await until(() => {
+      if (monitorProcess(folder, name) !== undefined) return answers(url);
+      throw new Error(`Cannot start ${name}: it ended. Its log is "${home}/${name}.log"`);
+    }, 20);
+    if (!ready) throw new Error(`Cannot start ${name}: no answer from ${url} after 20 s`);
+  }
+}
+
+/** Waits until every probe succeeds: from here on an alert means something. */
+export async function probesSucceed(places: readonly Place[], withinSeconds = 20): Promise<void> {
+  const query = encodeURIComponent("count(probe_success == 1) or vector(0)");
+  let seen = "0";
+  const well = await until(async () => {
+    const response = await fetch(`http://${endpoints.prometheus}/api/v1/query?query=${query}`);
+    const { data } = (await response.json()) as { data?: { result?: { value: [number, string] }[] } };
+    seen = data?.result?.[0]?.value[1] ?? "0";
+    return Number(seen) >= places.length;
+  }, withinSeconds);
+  if (!well) {
+    throw new Error(`Cannot see all Scrypteds: ${seen} of ${places.length} probes succeed after ${withinSeconds} s`);
+  }
+}
+
+/** Ends the monitors; those that are not up are well. */
+export async function endMonitors(folder: string): Promise<void> {
+  for (const name of monitors.toReversed()) await endProcess(pidFile(folder, name));
+  rmSync(join(folder, "monitoring"), { recursive: true, force: true });
+}
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(url, { signal: AbortSignal.timeout(1000) }).then(
+    (response) => response.ok,
+    () => false,
+  );
+}
+
+function target({ name, address }: Place): object {
+  return { targets: [`https://${address}:10443/login`], labels: { host: name, service: "scrypted" } };
+}
+
+const blackboxConfig = {
+  modules: {
+    scrypted_login: {
+      prober: "http",
+      timeout: "900ms",
+      http: {
+        preferred_ip_protocol: "ip4",
+        no_follow_redirects: true,
+        tls_config: { insecure_skip_verify: true },
+        fail_if_body_not_matches_regexp: ["hasLogin"],
+      },
+    },
+  },
+};
+
+const rules = {
+  groups: [
+    {
+      name: "lab",
+      rules: [
+        {
+          alert: "ScryptedDown",
+          expr: `probe_success{service="scrypted"} == 0`,
+          for: "2s",
+          labels: { severity: "critical" },
+          annotations: {
+            summary: "{{ $labels.service }} on {{ $labels.host }} is down",
+            description: "{{ $labels.instance }} has not answered for 2 seconds.",
+          },
+        },
+      ],
+    },
+  ],
+};
+
+function prometheusConfig(home: string): object {
+  return {
+    global: { scrape_interval: "1s", scrape_timeout: "950ms", evaluation_interval: "1s" },
+    alerting: { alertmanagers: [{ static_configs: [{ targets: [endpoints.alertmanager] }] }] },
+    rule_files: [`${home}/rules.yml`],
+    scrape_configs: [
+      {
+        job_name: "blackbox",
+        metrics_path: "/probe",
+        params: { module: ["scrypted_login"] },
+        file_sd_configs: [{ files: [`${home}/targets.json`] }],
+        relabel_configs: [
+          { source_labels: ["__address__"], target_label: "__param_target" },
+          { source_labels: ["__param_target"], target_label: "instance" },
+          { target_label: "__address__", replacement: endpoints.blackbox },
+        ],
+      },
+    ],
+  };
+}
+
+function alertmanagerConfig(tokenFile: string): object {
+  const authorization = { type: "Bearer", credentials_file: tokenFile };
+  const webhook = { url: endpoints.webhook, send_resolved: true, http_config: { authorization } };
+  return {
+    route: {
+      receiver: "medic",
+      group_by: ["alertname", "host"],
+      ...{ group_wait: "1s", group_interval: "2s", repeat_interval: "1h" },
+    },
+    receivers: [{ name: "medic", webhook_configs: [webhook] }],
+  };
+}

@@ -1,0 +1,102 @@
+// A stand-in for the Scrypted server, for the lab only: it behaves, towards whoever operates it, as the real one does.
+//
+// It opens its database (which one process may hold), then answers on its ports, and keeps a process for each plugin.
+// Two files in its volume make it sick: `sick` turns /login into an error, `hang` leaves it without an answer.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, openSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const volume = process.env.SCRYPTED_VOLUME ?? "/server/volume";
+const address = process.env.SCRYPTED_SERVER_ADDRESS ?? "127.0.0.1";
+const ports = {
+  secure: Number(process.env.SCRYPTED_SECURE_PORT ?? 10443),
+  insecure: Number(process.env.SCRYPTED_INSECURE_PORT ?? 11080),
+  debug: 10081,
+};
+const plugins = ["@scrypted/core", "@scrypted/snapshot"];
+
+if (process.argv[2] === "child") runPlugin();
+else await serve();
+
+function runPlugin() {
+  // A plugin lives as long as its server: the channel to it closes when the server dies, however it dies.
+  process.on("disconnect", () => process.exit(0));
+  process.on("message", () => {});
+}
+
+async function serve() {
+  await listen(createServer(), ports.debug).catch(() => {
+    console.error(`Failed to listen on port ${ports.debug}. It may be in use.`);
+  });
+  openDatabase();
+  const credentials = { key: readFileSync(join(volume, "tls.key")), cert: readFileSync(join(volume, "tls.crt")) };
+  const servers = [createSecureServer(credentials, answer), createServer(answer)];
+  const children = new Map(plugins.map((id) => [id, startPlugin(id)]));
+  let ending = false;
+
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  await listen(servers[0], ports.secure);
+  await listen(servers[1], ports.insecure);
+  console.log(`server listening on https://${address}:${ports.secure} and http://${address}:${ports.insecure}`);
+
+  function startPlugin(id) {
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "child", id], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    console.log(`${id} loaded, pid ${child.pid}`);
+    child.on("exit", () => {
+      if (ending) return;
+      console.error(`plugin ${id} unexpectedly exited, restarting in 60000ms`);
+      setTimeout(() => children.set(id, startPlugin(id)), 60_000);
+    });
+    return child;
+  }
+
+  function end() {
+    ending = true;
+    for (const child of children.values()) child.kill("SIGKILL");
+    process.exit(143);
+  }
+}
+
+/** Takes the database for this process until it ends; prints what the real server prints when another one has it. */
+function openDatabase() {
+  const lock = join(volume, "scrypted.db/LOCK");
+  // The lock belongs to the open file, which `flock` shares for a moment and this process keeps.
+  const file = openSync(lock, "a");
+  const locking = spawnSync("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "ignore", file] });
+  if (locking.error) throw locking.error;
+  if (locking.status === 0) return;
+  console.error(`fatal error NotOpenError: Database failed to open
+    at maybeOpened (/server/node_modules/abstract-level/abstract-level.js:133:18) {
+  code: 'LEVEL_DATABASE_NOT_OPEN',
+  [cause]: [Error: IO error: lock ${lock}: Resource temporarily unavailable] {
+    code: 'LEVEL_LOCKED'
+  }
+}`);
+  process.exit(1);
+}
+
+function answer(request, response) {
+  if (existsSync(join(volume, "hang"))) return;
+  const path = new URL(request.url ?? "/", "http://scrypted").pathname;
+  const reply = (status, type, body) => response.writeHead(status, { "content-type": type }).end(body);
+  if (path === "/") response.writeHead(302, { location: "./endpoint/@scrypted/core/public/" }).end();
+  else if (path === "/login" && existsSync(join(volume, "sick"))) reply(500, "text/plain", "Internal Server Error");
+  else if (path === "/login") {
+    reply(200, "application/json", JSON.stringify({ hostname: hostname(), hasLogin: true, error: "not logged in" }));
+  } else if (path === "/endpoint/@scrypted/core/public/") reply(200, "text/html", "<title>Scrypted</title>");
+  else reply(404, "text/plain", "Not Found");
+}
+
+function listen(server, port) {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, address, () => resolve(undefined));
+  });
+}
