@@ -1,0 +1,285 @@
+// The responder that asks Claude: one loop over replies. It holds the limits, the patience and the order of things; it
+// refuses to know how a reply travels (model-reply.ts), how things are worded (briefing.ts), what a tool does or may do
+// (the toolbox), and whether the service is well (only the host's answers tell).
+//
+//   budget? ─no─▶ escalate (or well, if the host has just shown it)
+//     │ yes
+//     ▼
+//   ask ─▶ whole ─▶ conclude alone ─▶ well | escalate          broken, busy ─▶ wait, ask again; then unsettled
+//     ▲      │ └──▶ only text ──────▶ escalate                 refused ──────▶ unsettled
+//     │      ▼ calls                                           cut ──────────▶ once: ask for less; then unsettled
+//     └── one turn of the toolbox
+//
+// The conversation only grows: nothing that was sent is ever changed. The prompt cache needs that, and so do the
+// signatures of the model's thinking.
+import { setTimeout as delay } from "node:timers/promises";
+import type Anthropic from "@anthropic-ai/sdk";
+import * as v from "valibot";
+import type { PlannedFix } from "../incident/incident.ts";
+import type { Incident } from "../plugin/contract.ts";
+import type { Log } from "../log.ts";
+import {
+  briefingText,
+  CONCLUDE,
+  CONCLUDE_ALONE,
+  CUT_NOTICE,
+  LAST_TURN_NOTICE,
+  resultTexts,
+  RULES,
+  toolDefinitions,
+} from "./briefing.ts";
+import { ModelBudget, type ModelLimits } from "./model-budget.ts";
+import { createModel, type AskModel, type ModelCall, type ModelRequest, type Reply } from "./model-reply.ts";
+import { Patience } from "./patience.ts";
+import { isPriced } from "./pricing.ts";
+import { keepNewest } from "./redact.ts";
+import type { Briefing, Conclusion, Responder, Toolbox, ToolOutcome } from "./responder.ts";
+
+export type ClaudeSettings = ModelLimits & {
+  apiKey: string;
+  /** Where the Messages API is; Anthropic's own when absent. */
+  baseUrl?: string;
+  /** From the request to the last byte of its reply. */
+  requestSeconds: number;
+  log: Log;
+  /** What the runbooks that fit an incident would tell a colleague. */
+  guidance(incident: Incident): readonly string[];
+  now?(): number;
+  sleep?(milliseconds: number, signal: AbortSignal): Promise<void>;
+};
+
+const TEXT_CHARACTERS_MAX = 4_000;
+/** JSON has more tokens than prose; too high an estimate stops early, too low a one passes the limit. */
+const CHARACTERS_PER_TOKEN = 2.5;
+
+// More than the tool's own schema allows: a summary that is a little long is still a verdict.
+const concludeSchema = v.strictObject({
+  verdict: v.picklist(["well", "needs-a-person"]),
+  summary: v.pipe(v.string(), v.trim(), v.nonEmpty(), v.maxLength(4_000)),
+});
+
+/** Makes the responder and with it the only client of a model: where none is made, no request can leave. */
+export function createClaude(settings: ClaudeSettings): Responder {
+  if (settings.apiKey === "") throw new Error('Cannot use the responder "claude": responder.apiKey is empty');
+  const { log, now = Date.now, sleep = pause } = settings;
+  if (!isPriced(settings.model)) log.warning("model_price_unknown", { model: settings.model });
+  const ask = createModel({
+    apiKey: settings.apiKey,
+    requestSeconds: settings.requestSeconds,
+    now,
+    ...(settings.baseUrl === undefined ? {} : { baseUrl: settings.baseUrl }),
+  });
+  return {
+    name: "claude",
+    work: (incident, tools, briefing) =>
+      new Conversation({ settings, ask, now, sleep }, incident, tools, briefing).conclude(),
+  };
+}
+
+type Parts = {
+  settings: ClaudeSettings;
+  ask: AskModel;
+  now(): number;
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+};
+
+/** One incident's conversation. */
+class Conversation {
+  readonly #parts: Parts;
+  readonly #tools: Toolbox;
+  readonly #briefing: Briefing;
+  readonly #budget: ModelBudget;
+  readonly #request: ModelRequest;
+  readonly #attemptsBefore: number;
+  /** How much of the conversation the API has counted, and how many tokens that was. */
+  #counted = { messages: 0, tokens: 0 };
+  #askedForLess = false;
+  #planned: PlannedFix | undefined;
+
+  constructor(parts: Parts, incident: Incident, tools: Toolbox, briefing: Briefing) {
+    const { settings } = parts;
+    this.#parts = parts;
+    this.#tools = tools;
+    this.#briefing = briefing;
+    this.#budget = new ModelBudget(settings);
+    this.#attemptsBefore = tools.attempts.length;
+    const opening = briefingText(incident, briefing.evidence, tools.attempts, settings.guidance(incident));
+    this.#request = {
+      model: settings.model,
+      max_tokens: settings.outputTokens,
+      // Tools and rules are the same for the next incident on this host; the rest is cached as it grows.
+      tools: toolDefinitions(tools.tools),
+      system: [{ type: "text", text: RULES, cache_control: { type: "ephemeral" } }],
+      cache_control: { type: "ephemeral" },
+      messages: [{ role: "user", content: opening }],
+    };
+  }
+
+  async conclude(): Promise<Conclusion> {
+    for (;;) {
+      const reply = await this.#reply();
+      if (typeof reply === "string") return this.#stopped({ is: "escalate", reason: reply });
+      switch (reply.is) {
+        case "broken":
+        case "busy":
+        case "refused":
+          return this.#stopped({ is: "unsettled", reason: reply.why });
+        case "cut": {
+          const reason = `two replies were longer than ${this.#request.max_tokens} tokens (responder.outputTokens in hosts.yaml)`;
+          if (this.#askedForLess) return this.#stopped({ is: "unsettled", reason });
+          this.#askedForLess = true;
+          this.#request.messages.push({ role: "user", content: CUT_NOTICE });
+          break;
+        }
+        case "whole": {
+          const conclusion = await this.#heed(reply);
+          if (conclusion !== undefined) return conclusion;
+        }
+      }
+    }
+  }
+
+  /** The next reply, after what patience allows; a text says which limit forbids asking. */
+  async #reply(): Promise<Reply | string> {
+    const { ask, now, sleep, settings } = this.#parts;
+    const patience = new Patience();
+    for (;;) {
+      const limit = this.#budget.refusalFor(this.#inputTokens());
+      if (limit !== undefined) return limit;
+      const began = now();
+      const reply = await ask(this.#request, this.#briefing.signal);
+      this.#bill(reply, (now() - began) / 1000);
+      if (reply.is !== "broken" && reply.is !== "busy") {
+        if (reply.is !== "refused") this.#budget.countTurn();
+        return reply;
+      }
+      const seconds = patience.waitFor(reply);
+      settings.log.warning("model_request_failed", {
+        model: settings.model,
+        why: reply.why,
+        retry_in_seconds: seconds,
+      });
+      if (seconds === undefined) return { ...reply, why: `${reply.why}; gave up after ${patience.tried}` };
+      await sleep(seconds * 1000, this.#briefing.signal);
+    }
+  }
+
+  #bill(reply: Reply, seconds: number): void {
+    if (reply.usage === undefined) return;
+    const { inputTokens: plain, cacheWriteTokens, cacheReadTokens, outputTokens } = reply.usage;
+    const inputTokens = plain + cacheWriteTokens + cacheReadTokens;
+    const dollars = this.#budget.spend(reply.usage);
+    const { model, log } = this.#parts.settings;
+    this.#counted = { messages: this.#request.messages.length, tokens: inputTokens };
+    this.#briefing.record({ kind: "responder-usage", responder: "claude", model, inputTokens, outputTokens, dollars });
+    log.info("model_replied", {
+      model,
+      reply: reply.is,
+      input_tokens: inputTokens,
+      cached_tokens: cacheReadTokens,
+      output_tokens: outputTokens,
+      dollars,
+      duration_seconds: seconds,
+    });
+  }
+
+  /** Does what a whole reply asks for; undefined when the conversation goes on. */
+  async #heed(reply: Extract<Reply, { is: "whole" }>): Promise<Conclusion | undefined> {
+    const text = keepNewest(reply.text, TEXT_CHARACTERS_MAX);
+    if (text !== "") this.#briefing.record({ kind: "responder-said", responder: "claude", text });
+    const [only, ...others] = reply.calls;
+    if (only === undefined) {
+      const reason = text === "" ? "the model ended without a word" : `the model ended without a verdict: ${text}`;
+      return this.#escalation(reason);
+    }
+    if (only.name === CONCLUDE && others.length === 0) {
+      const verdict = v.safeParse(concludeSchema, only.input);
+      if (verdict.success) {
+        const { summary } = verdict.output;
+        return verdict.output.verdict === "well" ? { is: "well", why: summary } : this.#escalation(summary);
+      }
+      const problems = verdict.issues.map((issue) => `${v.getDotPath(issue) ?? "input"}: ${issue.message}`);
+      this.#answer(reply, [result(only, `Not concluded: ${problems.join("; ")}`, true)]);
+      return undefined;
+    }
+    this.#answer(reply, await this.#turn(reply.calls));
+    return undefined;
+  }
+
+  /** One turn of the toolbox: results stand in the order of the calls. */
+  async #turn(calls: readonly ModelCall[]): Promise<Anthropic.ToolResultBlockParam[]> {
+    const wanted = calls.filter(({ name }) => name !== CONCLUDE);
+    const outcomes =
+      wanted.length === 0
+        ? []
+        : await this.#tools.turn(
+            wanted.map(({ name, input }) => ({ tool: name, input })),
+            this.#briefing.signal,
+          );
+    this.#briefing.signal.throwIfAborted();
+    this.#note(outcomes);
+    const texts = resultTexts(outcomes);
+    return calls.map((call) => {
+      if (call.name === CONCLUDE) return result(call, CONCLUDE_ALONE, true);
+      const { text, isError } = texts.shift() ?? { text: "Not run.", isError: true };
+      return result(call, text, isError);
+    });
+  }
+
+  #note(outcomes: readonly ToolOutcome[]): void {
+    const findings = outcomes
+      .filter((outcome) => outcome.kind === "diagnostic")
+      .map(({ kind: _kind, ...asked }) => asked);
+    // They ran in parallel, so the slowest tells how long all took, whatever fixes came after them.
+    const seconds = Math.max(...findings.map((asked) => asked.seconds));
+    if (findings.length > 0) this.#briefing.record({ kind: "diagnosed", responder: "claude", findings, seconds });
+    for (const outcome of outcomes) {
+      if (outcome.kind === "fix" && outcome.planned !== undefined) this.#planned = outcome.planned;
+    }
+  }
+
+  #answer(reply: Extract<Reply, { is: "whole" }>, results: readonly Anthropic.ToolResultBlockParam[]): void {
+    const notice = this.#budget.turnsLeft === 1 ? [{ type: "text", text: LAST_TURN_NOTICE } as const] : [];
+    this.#request.messages.push(
+      { role: "assistant", content: reply.content },
+      { role: "user", content: [...results, ...notice] },
+    );
+  }
+
+  /** What the next request is likely to read: what the API has counted, and an estimate of what came since. */
+  #inputTokens(): number {
+    const { messages, tools, system } = this.#request;
+    const fresh = this.#counted.messages === 0 ? [tools, system, messages] : messages.slice(this.#counted.messages);
+    return this.#counted.tokens + Math.ceil(JSON.stringify(fresh).length / CHARACTERS_PER_TOKEN);
+  }
+
+  /** Ended by something else than the model. What the host has just shown stands, whether or not a model can be asked. */
+  #stopped(conclusion: Extract<Conclusion, { reason: string }>): Conclusion {
+    const last = this.#tools.attempts.slice(this.#attemptsBefore).findLast(({ outcome }) => outcome !== "refused");
+    if (last?.outcome === "fixed" || last?.outcome === "recovered") {
+      return { is: "well", why: `${last.fix}: ${last.why} (the model was not asked again: ${conclusion.reason})` };
+    }
+    return conclusion.is === "escalate" || this.#planned !== undefined
+      ? this.#escalation(conclusion.reason)
+      : conclusion;
+  }
+
+  #escalation(reason: string): Conclusion {
+    return this.#planned === undefined
+      ? { is: "escalate", reason }
+      : { is: "escalate", reason, planned: this.#planned };
+  }
+}
+
+function result(call: ModelCall, text: string, isError: boolean): Anthropic.ToolResultBlockParam {
+  return {
+    type: "tool_result",
+    tool_use_id: call.id,
+    content: text,
+    ...(isError ? { is_error: true } : {}),
+  };
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal });
+}
