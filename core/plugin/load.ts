@@ -1,0 +1,84 @@
+// Finds and loads plugins: each folder of `plugins/` beside core, and those of the owner's `pluginFolders`. There is no
+// list to edit. A broken plugin is named and left out; it never takes the others with it. Loading runs a plugin's
+// module, so plugins are trusted code; what they declare is checked all the same.
+import { readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Plugin } from "./contract.ts";
+import { sharePluginModules } from "./share.ts";
+import { shapeProblems } from "./shape.ts";
+
+export type BrokenPlugin = { folder: string; why: string };
+export type LoadedPlugins = { plugins: Plugin[]; broken: BrokenPlugin[] };
+
+/** The folder of the plugins that come with Medic. */
+export const builtInFolder = fileURLToPath(new URL("../../plugins/", import.meta.url));
+
+/** Loads the built-in plugins, then those of the folders given: each is a plugin, or holds plugins. */
+export async function loadPlugins(folders: readonly string[]): Promise<LoadedPlugins> {
+  const found = await Promise.all([builtInFolder, ...folders].map(findPlugins));
+  const broken: BrokenPlugin[] = found.flatMap((one) => ("why" in one ? [one] : []));
+  const unique = [...new Set(found.flatMap((one) => ("why" in one ? [] : one)))];
+  const loaded = await Promise.all(unique.map(async (folder) => ({ folder, ...(await loadPlugin(folder)) })));
+  const plugins: Plugin[] = [];
+  for (const { folder, ...one } of loaded) {
+    const why = "why" in one ? one.why : clashWith(plugins, one.plugin);
+    if (why !== undefined) broken.push({ folder, why });
+    else if ("plugin" in one) plugins.push(one.plugin);
+  }
+  return { plugins, broken };
+}
+
+/** The plugin of one folder, or why it is none. */
+export async function loadPlugin(folder: string): Promise<{ plugin: Plugin } | { why: string }> {
+  const file = await moduleIn(folder);
+  if (file === undefined) return { why: `Cannot load "${folder}": it has no plugin.ts and no plugin.js` };
+  try {
+    if (!resolve(folder).startsWith(builtInFolder)) sharePluginModules();
+    const loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    const problems = shapeProblems(loaded.default);
+    if (problems.length > 0) return { why: `Cannot use "${file}": ${problems.join("; ")}` };
+    return { plugin: loaded.default as Plugin };
+  } catch (error) {
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    return { why: `Cannot load "${file}": ${why}` };
+  }
+}
+
+/** The plugin folders in a folder, or the folder itself when it is one. */
+async function findPlugins(folder: string): Promise<string[] | BrokenPlugin> {
+  const path = resolve(folder);
+  if ((await moduleIn(path)) !== undefined) return [path];
+  let names: string[];
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    names = entries.filter((entry) => !entry.isFile() && !entry.name.startsWith(".")).map(({ name }) => name);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { folder: path, why: `Cannot look for plugins in "${path}": ${why}. Correct pluginFolders in hosts.yaml` };
+  }
+  if (names.length === 0 && folder !== builtInFolder) {
+    return { folder: path, why: `Cannot find a plugin in "${path}": it has no plugin.ts and no folders` };
+  }
+  return names.toSorted().map((name) => join(path, name));
+}
+
+async function moduleIn(folder: string): Promise<string | undefined> {
+  const files = ["plugin.ts", "plugin.js"].map((name) => join(folder, name));
+  const there = await Promise.all(files.map((file) => stat(file).then((found) => found.isFile(), () => false))); // prettier-ignore
+  return files.find((_, index) => there[index]);
+}
+
+/** Names are how hosts.yaml and models call things, so the first plugin keeps them. */
+function clashWith(plugins: readonly Plugin[], late: Plugin): string | undefined {
+  if (plugins.some(({ name }) => name === late.name)) {
+    return `Cannot use the plugin "${late.name}": another one has this name already. Rename one of them`;
+  }
+  for (const plugin of plugins) {
+    const taken = late.tools.find(({ name }) => plugin.tools.some((tool) => tool.name === name));
+    if (taken !== undefined) {
+      return `Cannot use the plugin "${late.name}": its tool "${taken.name}" is the name of one of "${plugin.name}"`;
+    }
+  }
+  return undefined;
+}
