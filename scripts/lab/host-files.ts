@@ -28,11 +28,11 @@ export function hiddenPaths(): string[] {
   const foreign = readdirSync("/").filter((name) => !debian.test(name));
   return [
     ...foreign.map((name) => `/${name}`),
-    ...["/usr/local", "/var/tmp", "/var/log", "/var/spool/cron", "/var/lib/dbus", "/var/lib/systemd"],
-    ...["/var/lib/docker", "/var/lib/containerd", "/var/lib/prometheus"],
-    ...["/etc/systemd/system", "/etc/systemd/user", "/etc/ssh", "/etc/docker", "/etc/sudoers.d", "/etc/fstab"],
-    ...["/etc/environment", "/etc/cron.d", "/etc/cron.daily", "/etc/cron.hourly", "/etc/update-motd.d"],
-    ...["0", "1", "2", "3", "4", "5", "6", "S"].map((level) => `/etc/rc${level}.d`),
+    ...words(`/usr/local /var/tmp /var/log /var/spool/cron /var/lib/dbus /var/lib/systemd
+      /var/lib/docker /var/lib/containerd /var/lib/prometheus
+      /etc/systemd/system /etc/systemd/user /etc/ssh /etc/docker /etc/sudoers.d /etc/fstab /etc/environment
+      /etc/cron.d /etc/cron.daily /etc/cron.hourly /etc/update-motd.d
+      /etc/rc0.d /etc/rc1.d /etc/rc2.d /etc/rc3.d /etc/rc4.d /etc/rc5.d /etc/rc6.d /etc/rcS.d`),
   ];
 }
 
@@ -120,16 +120,14 @@ function stageScrypted(root: string, identity: HostIdentity): void {
 }
 
 // Units that speak to the kernel of this machine, which is not the host's to configure, and screens nobody watches.
-const masked = [
-  ...["systemd-udevd.service", "systemd-udev-trigger.service", "systemd-udev-settle.service"],
-  ...["systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-sysctl.service"],
-  ...["systemd-modules-load.service", "systemd-binfmt.service", "systemd-pstore.service", "systemd-timesyncd.service"],
-  ...["systemd-random-seed.service", "systemd-remount-fs.service", "systemd-hwdb-update.service"],
-  ...["systemd-networkd.service", "systemd-resolved.service", "systemd-boot-system-token.service"],
-  ...["proc-sys-fs-binfmt_misc.automount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"],
-  ...["dev-hugepages.mount", "sys-kernel-config.mount", "getty@tty1.service", "console-getty.service"],
-  ...["apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer"],
-];
+const masked = words(`
+  systemd-udevd.service systemd-udev-trigger.service systemd-udev-settle.service
+  systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-sysctl.service systemd-modules-load.service
+  systemd-binfmt.service systemd-pstore.service systemd-timesyncd.service systemd-random-seed.service
+  systemd-remount-fs.service systemd-hwdb-update.service systemd-networkd.service systemd-resolved.service
+  systemd-boot-system-token.service proc-sys-fs-binfmt_misc.automount sys-kernel-debug.mount
+  sys-kernel-tracing.mount sys-kernel-config.mount dev-hugepages.mount getty@tty1.service console-getty.service
+  apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer`);
 
 // nspawn mounts the controllers read-only, and Docker has to make groups there.
 const dockerDropIn = `[Service]
@@ -139,8 +137,12 @@ ExecStartPre=-/bin/sh -c "for group in /sys/fs/cgroup/ /sys/fs/cgroup/*/; do mou
 function dockerConfig(controlGroup: string): object {
   return {
     // All hosts share this machine's network, so no host may make a bridge or touch its firewall.
-    ...{ bridge: "none", iptables: false, ip6tables: false, "ip-forward": false },
-    ...{ "storage-driver": "overlay2", "cgroup-parent": `/${controlGroup}` },
+    bridge: "none",
+    iptables: false,
+    ip6tables: false,
+    "ip-forward": false,
+    "storage-driver": "overlay2",
+    "cgroup-parent": `/${controlGroup}`,
     "exec-opts": ["native.cgroupdriver=cgroupfs"],
   };
 }
@@ -240,4 +242,8 @@ function put(root: string, path: string, text: string, mode: number): void {
 function link(root: string, path: string, to: string): void {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   symlinkSync(to, join(root, path));
+}
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
 }

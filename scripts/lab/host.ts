@@ -48,11 +48,9 @@ export async function bootHost(folder: string, files: HostFiles, dockerData: str
   for (const group of groups) mkdirSync(group, { recursive: true });
 
   const console = join(home, "console.log");
+  const boot = ["unshare", "--mount", "--propagation=private", "sh", "-c", bootScript, "boot"] as const;
   startProcess(
-    [
-      ...(["unshare", "--mount", "--propagation=private", "sh", "-c", bootScript, "boot"] as const),
-      ...[home, name, dockerData, groups.join(" "), ...emptied(folder)],
-    ],
+    [...boot, home, name, dockerData, groups.join(" "), ...emptied(folder)],
     { pidFile: join(home, "container.pid"), logFile: console },
     { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", SYSTEMD_NSPAWN_API_VFS_WRITABLE: "yes" },
   );

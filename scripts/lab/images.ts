@@ -108,13 +108,10 @@ async function busyboxTree(tree: string): Promise<void> {
 /** Adds the stand-in, the Node that runs this, and `flock`, which busybox does not bring. */
 async function nodeTree(tree: string): Promise<void> {
   place(standIn, join(tree, server));
-  for (const program of [
-    { from: realpathSync(process.execPath), to: "usr/bin/node" },
-    { from: "/usr/bin/flock", to: "usr/bin/flock" },
-  ]) {
-    place(program.from, join(tree, program.to));
-    const linked = (await must(["ldd", program.from])).matchAll(/(\/\S+) \(0x/g);
-    for (const library of [...linked].map((match) => match[1] ?? "")) place(library, join(tree, library));
+  for (const program of [realpathSync(process.execPath), "/usr/bin/flock"]) {
+    place(program, join(tree, "usr/bin", program === "/usr/bin/flock" ? "flock" : "node"));
+    const linked = (await must(["ldd", program])).matchAll(/(\/\S+) \(0x/g);
+    for (const [, library = ""] of linked) place(library, join(tree, library));
   }
 }
 

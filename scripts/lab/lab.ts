@@ -77,15 +77,17 @@ export async function inHost(name: string, argv: readonly [string, ...string[]],
 /** Runs a command over a login of its own, with the system's `ssh` and the operator's key: never Medic's way in. */
 export async function operatorSsh(name: string, command: string, lab = readLab()): Promise<Output> {
   const { address, port } = labHost(name, lab);
-  const options = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=yes", "ControlPath=none"];
-  const known = [`UserKnownHostsFile=${lab.knownHosts}`, "GlobalKnownHostsFile=/dev/null", "ConnectTimeout=10"];
-  return run([
-    "ssh",
-    ...["-F", "/dev/null", "-i", lab.keys.operator.path, "-p", String(port)],
-    ...[...options, ...known].flatMap((option) => ["-o", option]),
-    `operator@${address}`,
-    command,
-  ]);
+  const options = [
+    "BatchMode=yes",
+    "IdentitiesOnly=yes",
+    "StrictHostKeyChecking=yes",
+    "ControlPath=none",
+    `UserKnownHostsFile=${lab.knownHosts}`,
+    "GlobalKnownHostsFile=/dev/null",
+    "ConnectTimeout=10",
+  ].flatMap((option) => ["-o", option]);
+  const key = ["-F", "/dev/null", "-i", lab.keys.operator.path, "-p", String(port)];
+  return run(["ssh", ...key, ...options, `operator@${address}`, command]);
 }
 
 export type SshdCounts = {
@@ -148,7 +150,7 @@ export function countLines(lines: readonly JournalLine[], key?: string): Omit<Ss
       counts.sessionTimes.push(at);
     }
     if (message.includes("no more sessions")) counts.refusedSessions += 1;
-    if (/^drop connection #/.test(message)) counts.droppedStartups += 1;
+    if (message.startsWith("drop connection #")) counts.droppedStartups += 1;
   }
   return counts;
 }

@@ -23,7 +23,16 @@ import { hostIdentity, keyPair, knownHostsLine, places, token, type Place } from
 import { inHost, labFolder, readLab, type Lab, type LabHost } from "./lab.ts";
 import { installPackages, requireMachine, Unfit } from "./machine.ts";
 import { medicConfig } from "./medic-config.ts";
-import { endMonitors, endpoints, monitorProcess, monitors, probesSucceed, startMonitors } from "./monitoring.ts";
+import {
+  armAlerts,
+  endMonitors,
+  endpoints,
+  monitorProcess,
+  monitors,
+  probesSucceed,
+  startMonitors,
+  watchHosts,
+} from "./monitoring.ts";
 import { livingProcess, rememberProcess } from "./process.ts";
 
 const usage = "usage: npm run lab -- up|status|down|logs [--yes] [--json] [--hosts nexus,atlas,vega]";
@@ -43,38 +52,27 @@ try {
 
 async function main(): Promise<number> {
   const { verb, options } = commandLine();
-  if (verb === undefined) {
-    process.stderr.write(`${usage}\n`);
-    return 2;
-  }
   requireMachine();
   const folder = labFolder();
-  switch (verb) {
-    case "up":
-      return alone(folder, () => up(folder, options));
-    case "down":
-      return alone(folder, () => down(folder));
-    case "status":
-      return status(folder, options);
-    case "logs":
-      return logs(options);
-  }
+  if (verb === "up") return alone(folder, () => up(folder, options));
+  if (verb === "down") return alone(folder, () => down(folder));
+  return verb === "status" ? status(folder, options) : logs(options);
 }
 
 async function up(folder: string, { yes, json, hosts: wanted }: Options): Promise<number> {
   await installPackages(yes, say);
   const keys = { medic: await keyPair(folder, "medic_ed25519"), operator: await keyPair(folder, "operator_ed25519") };
   const secret = token(folder);
-  if (wanted.some(({ name }) => hostLeader(folder, name) === undefined)) {
-    const template = await dockerTemplate(folder, say);
-    await Promise.all(wanted.map((place) => ensureHost(place, template)));
-  }
+  const isUp = ({ name }: Place) => hostLeader(folder, name) !== undefined;
   // Hosts that an earlier `up` started belong to the lab as well.
-  const here = places.filter(({ name }) => hostLeader(folder, name) !== undefined);
+  const here = places.filter((place) => wanted.includes(place) || isUp(place));
+  const template = here.every(isUp) ? "" : await dockerTemplate(folder, say);
+  await Promise.all([startMonitors(folder, here, secret.path), ...here.map((place) => ensureHost(place, template))]);
   await Promise.all(here.map((place) => startContainers(hostLeader(folder, place.name) ?? 0, place)));
   say("containers run");
-  await startMonitors(folder, here, secret.path);
+  watchHosts(folder, here);
   await probesSucceed(here);
+  armAlerts(folder);
   say("monitors see every Scrypted");
 
   const hosts = await Promise.all(here.map(describe));
@@ -223,7 +221,7 @@ async function alone(folder: string, act: () => Promise<number>): Promise<number
   }
 }
 
-function commandLine(): { verb?: "up" | "status" | "down" | "logs"; options: Options } {
+function commandLine(): { verb: "up" | "status" | "down" | "logs"; options: Options } {
   const flags = { yes: { type: "boolean" }, json: { type: "boolean" }, hosts: { type: "string" } } as const;
   let parsed;
   try {
@@ -238,7 +236,7 @@ function commandLine(): { verb?: "up" | "status" | "down" | "logs"; options: Opt
     if (known) return known;
     throw new Unfit(`Cannot find host "${name}": the lab has ${places.map((place) => place.name).join(", ")}`);
   });
-  const options = { yes: values.yes ?? false, json: values.json ?? false, hosts };
   const verb = (["up", "status", "down", "logs"] as const).find((each) => each === positionals[0]);
-  return verb && positionals.length === 1 ? { verb, options } : { options };
+  if (verb === undefined || positionals.length > 1) throw new Unfit(usage);
+  return { verb, options: { yes: values.yes ?? false, json: values.json ?? false, hosts } };
 }

@@ -18,9 +18,11 @@ server:
   tokens:
     - { name: alertmanager, sha256: "${hash}" }
 alerts:
-  labels: { host: host, service: service }
+  host: [host]
+  service: [service]
 responder:
   order: [runbook]
+limits: { stable: 10s }
 pool: { idleTimeout: 5m }
 hosts:
 ${of.hosts.map((host) => hostConfig(host, of.identity)).join("")}`;

@@ -2,10 +2,10 @@
 //
 // The probe asks the container itself, so stopping it is enough for a real alert. Their data starts empty each time:
 // an alert of an earlier lab would be held back as already sent. Written as JSON, which YAML readers read.
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Place } from "./keys.ts";
-import { endProcess, livingProcess, startProcess, until } from "./process.ts";
+import { endProcess, livingProcess, signalProcess, startProcess, until } from "./process.ts";
 
 /** Where the monitors listen, and where Alertmanager sends. */
 export const endpoints = {
@@ -27,25 +27,25 @@ export function monitorProcess(folder: string, name: Monitor): number | undefine
   return livingProcess(pidFile(folder, name));
 }
 
-/** Starts the monitors that are not up and points them at these hosts. */
+/** Starts the monitors that are not up. Prometheus begins to probe these hosts, but raises no alert before `armAlerts`. */
 export async function startMonitors(folder: string, places: readonly Place[], tokenFile: string): Promise<void> {
   const home = join(folder, "monitoring");
   mkdirSync(home, { recursive: true });
-  // Prometheus watches this file: a half-written one must never be seen.
-  writeFileSync(join(home, "targets.json.new"), JSON.stringify(places.map(target), null, 2));
-  renameSync(join(home, "targets.json.new"), join(home, "targets.json"));
-  const write = (name: string, config: object) =>
-    writeFileSync(join(home, name), `${JSON.stringify(config, null, 2)}\n`);
-  write("blackbox.yml", blackboxConfig);
-  write("alertmanager.yml", alertmanagerConfig(tokenFile));
-  write("rules.yml", rules);
-  write("prometheus.yml", prometheusConfig(home));
+  if (monitorProcess(folder, "prometheus") === undefined) {
+    watchHosts(folder, places);
+    replace(join(home, "rules.yml"), json({ groups: [] }));
+  }
+  replace(join(home, "blackbox.yml"), json(blackboxConfig));
+  replace(join(home, "alertmanager.yml"), json(alertmanagerConfig(tokenFile)));
+  replace(join(home, "prometheus.yml"), json(prometheusConfig(home)));
 
   const programs: Record<Monitor, readonly [string, ...string[]]> = {
     blackbox: ["prometheus-blackbox-exporter", `--config.file=${home}/blackbox.yml`, "--timeout-offset=0.1"],
     alertmanager: [
       "prometheus-alertmanager",
-      ...[`--config.file=${home}/alertmanager.yml`, `--storage.path=${home}/alertmanager`, "--cluster.listen-address="],
+      `--config.file=${home}/alertmanager.yml`,
+      `--storage.path=${home}/alertmanager`,
+      "--cluster.listen-address=",
     ],
     prometheus: ["prometheus", `--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/prometheus`],
   };
@@ -64,6 +64,18 @@ export async function startMonitors(folder: string, places: readonly Place[], to
     }, 20);
     if (!ready) throw new Error(`Cannot start ${name}: no answer from ${url} after 20 s`);
   }
+}
+
+/** Points Prometheus at these hosts, and no others. It sees the change by itself. */
+export function watchHosts(folder: string, places: readonly Place[]): void {
+  replace(join(folder, "monitoring", "targets.json"), json(places.map(target)));
+}
+
+/** Lets Prometheus raise alerts: hosts that are still booting would only make noise. */
+export function armAlerts(folder: string): void {
+  const prometheus = monitorProcess(folder, "prometheus");
+  if (prometheus === undefined) throw new Error("Cannot arm the alerts: Prometheus is not up");
+  if (replace(join(folder, "monitoring", "rules.yml"), json(rules))) signalProcess(prometheus, "SIGHUP");
 }
 
 /** Waits until every probe succeeds: from here on an alert means something. */
@@ -85,6 +97,16 @@ export async function probesSucceed(places: readonly Place[], withinSeconds = 20
 export async function endMonitors(folder: string): Promise<void> {
   for (const name of monitors.toReversed()) await endProcess(pidFile(folder, name));
   rmSync(join(folder, "monitoring"), { recursive: true, force: true });
+}
+
+const json = (config: object): string => `${JSON.stringify(config, null, 2)}\n`;
+
+/** Writes a file at once, never half of it; false when it said the same already. */
+function replace(path: string, text: string): boolean {
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return false;
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+  return true;
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -161,7 +183,9 @@ function alertmanagerConfig(tokenFile: string): object {
     route: {
       receiver: "medic",
       group_by: ["alertname", "host"],
-      ...{ group_wait: "1s", group_interval: "2s", repeat_interval: "1h" },
+      group_wait: "1s",
+      group_interval: "2s",
+      repeat_interval: "1h",
     },
     receivers: [{ name: "medic", webhook_configs: [webhook] }],
   };
