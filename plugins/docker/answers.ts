@@ -1,0 +1,83 @@
+// Reading what docker printed: sections of a script's output, JSON lines, and the answers that mean "could not look".
+// Knows no tool. An answer that is not what docker prints is undefined here, and "unavailable" in the tool: never empty.
+import { unavailable } from "medic/plugin";
+import type { Result, Unavailable } from "medic/plugin";
+import * as v from "valibot";
+
+/**
+ * Splits the output of a script at lines such as `--medic:ports`. Text behind the name is the section's first line;
+ * what comes before the first marker is the section "".
+ */
+export function sections(stdout: string): Readonly<Record<string, string>> {
+  const found = new Map<string, string[]>([["", []]]);
+  let current = found.get("") ?? [];
+  for (const line of stdout.split("\n")) {
+    const marker = /^--medic:([a-z]+)(?: (.*))?$/.exec(line);
+    if (marker === null) {
+      current.push(line);
+      continue;
+    }
+    current = marker[2] === undefined ? [] : [marker[2]];
+    found.set(marker[1] ?? "", current);
+  }
+  return Object.fromEntries([...found].map(([name, lines]) => [name, lines.join("\n").trim()]));
+}
+
+/**
+ * Each line that is a JSON object, as the schema says; other lines are docker's own remarks. Undefined when one object
+ * is not understood: a list that misses somebody is worse than none.
+ */
+export function jsonLines<S extends v.GenericSchema>(text: string, schema: S): v.InferOutput<S>[] | undefined {
+  const objects = text.split("\n").filter((line) => line.startsWith("{"));
+  const parsed = objects.map((line) => v.safeParse(json, line));
+  const read = parsed.map((line) => (line.success ? v.safeParse(schema, line.output) : line));
+  return read.every((line) => line.success) ? read.map((line) => line.output) : undefined;
+}
+const json = v.pipe(v.string(), v.parseJson());
+
+/** For a tool whose answer `jsonLines` could not read. */
+export function notUnderstood(result: Result): Unavailable {
+  return unavailable(`docker's answer is not understood: ${brief(result.stdout, 120)}`);
+}
+
+/** A time of docker's as ISO 8601 UTC with milliseconds; its own words when they are no time. */
+export function timeOf(text: string | number): string {
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? String(text) : time.toISOString();
+}
+
+/** The host let nobody look: no docker, no daemon, no permission. A part of the output is no substitute. */
+export function blind(result: Result): Unavailable | undefined {
+  const line = result.stderr
+    .split("\n")
+    .find((text) =>
+      /^sudo: |permission denied while trying to connect|Cannot connect to the Docker daemon|docker: (?:command )?not found|a password is required/i.test(
+        text,
+      ),
+    );
+  return line === undefined ? undefined : unavailable(line.trim());
+}
+
+/** Docker's own words for "there is none", in all versions. */
+export function isMissing(text: string): boolean {
+  return /No such (?:container|object)/i.test(text);
+}
+
+/** `docker inspect` also takes prefixes of ids: only the exact name is the container that was asked for. */
+export function isNamed(dockerName: string, name: string): boolean {
+  return dockerName === `/${name}`;
+}
+
+/** "1.5GiB", "12kB", "0B" → bytes; undefined for docker's "--". */
+export function bytesOf(text: string): number | undefined {
+  const parts = /^([\d.]+)\s*([kKMGTP]?)(i?)B$/.exec(text.trim());
+  if (parts === null) return undefined;
+  const power = "KMGTP".indexOf((parts[2] ?? "").toUpperCase()) + 1;
+  return Math.round(Number(parts[1]) * (parts[3] === "i" ? 1024 : 1000) ** (parts[2] === "" ? 0 : power));
+}
+
+/** Text of a host, one line, bounded. */
+export function brief(text: string, charactersMax = 300): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  return line.length <= charactersMax ? line : `${line.slice(0, charactersMax)}…`;
+}

@@ -1,0 +1,127 @@
+// The fixes: start, unpause, restart. Each is planned from what was seen a moment ago, acts on the id that was seen (a
+// container recreated meanwhile is "No such container", and nothing ran), and is judged by the container's own state.
+// Destructive fixes are in no list on purpose: recreating, pruning and killing are a person's work.
+import { call, fix, need, refuse } from "medic/plugin";
+import type { Inquiry, Plan, Refusal } from "medic/plugin";
+import * as v from "valibot";
+import { byName, containerName } from "./inputs.ts";
+import type { DockerOptions } from "./inputs.ts";
+import { dockerStatus, runOf } from "./status.ts";
+import type { Container, ContainerStatus } from "./status.ts";
+import { dockerNetwork } from "./surroundings.ts";
+
+const withinSeconds = 120;
+type Seen = { status: ContainerStatus };
+
+export const dockerStart = fix({
+  name: "docker_start",
+  description:
+    "Start one stopped container, by exact name. Refused for a one-off that ended well, and under medic.hold.",
+  risk: "reversible",
+  input: byName,
+  watch: ({ name }) => ({ status: call(dockerStatus, { name }) }),
+  *plan({ name }, options: DockerOptions, { status }): Inquiry<Plan | Refusal> {
+    const objection = objectionTo(status, name);
+    if (objection !== undefined || !status.exists) return refuse(objection ?? "");
+    if (status.state === "paused") return refuse(`"${name}" is paused: docker_unpause wakes it`);
+    if (status.running) return refuse(`"${name}" runs already, for ${status.ageSeconds} s`);
+    if (status.state === "restarting") return refuse(`docker is restarting "${name}" itself`);
+    if (endedOnPurpose(status)) {
+      return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
+    }
+    if (status.networkMode.startsWith("container:")) {
+      const { network } = yield* need({ network: call(dockerNetwork, { name }) });
+      if (network.exists && network.through?.running !== true) {
+        const provider = network.through?.name ?? "a container that is gone";
+        return refuse(`"${name}" uses the network of ${provider}, which does not run: start that first`);
+      }
+    }
+    const asks = options.onStopped === "ask" && status.stoppedByPerson;
+    return {
+      steps: [["root", "docker", "start", "--", status.id]],
+      touches: [name],
+      withinSeconds: withinSeconds + status.startPeriodSeconds,
+      ...(asks ? { approval: `"${name}" was stopped through docker, and onStopped says to ask` } : {}),
+    };
+  },
+  marker: ({ status }) => runOf(status),
+  healthy: ({ status }) => isWell(status),
+  withinSeconds,
+  stableSeconds: 30,
+});
+
+export const dockerUnpause = fix({
+  name: "docker_unpause",
+  description: "Let one paused container go on, by exact name.",
+  risk: "reversible",
+  input: byName,
+  watch: ({ name }) => ({ status: call(dockerStatus, { name }) }),
+  *plan({ name }, _options: DockerOptions, { status }): Inquiry<Plan | Refusal> {
+    const objection = objectionTo(status, name);
+    if (objection !== undefined || !status.exists) return refuse(objection ?? "");
+    if (status.state !== "paused") return refuse(`"${name}" is not paused, it is ${status.state}`);
+    return { steps: [["root", "docker", "unpause", "--", status.id]], touches: [name] };
+  },
+  // Undefined while paused, so that waking up counts as a new run: unpausing keeps StartedAt.
+  marker: ({ status }) => runOf(status),
+  healthy: ({ status }) => isWell(status),
+  withinSeconds: 60,
+  stableSeconds: 10,
+});
+
+export const dockerRestart = fix({
+  name: "docker_restart",
+  description:
+    "Restart one container, by exact name; running containers that share its network are restarted after it. Refused within its start period.",
+  risk: "disruptive",
+  input: v.strictObject({
+    name: containerName,
+    graceSeconds: v.pipe(
+      v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(60)), 10),
+      v.description("How long it may take to end before docker kills it."),
+    ),
+  }),
+  watch: ({ name }) => ({ status: call(dockerStatus, { name }), network: call(dockerNetwork, { name }) }),
+  *plan({ name, graceSeconds }, _options: DockerOptions, { status, network }): Inquiry<Plan | Refusal> {
+    const objection = objectionTo(status, name);
+    if (objection !== undefined || !status.exists || !network.exists) return refuse(objection ?? "it is gone");
+    if (status.state === "paused") return refuse(`"${name}" is paused: docker_unpause wakes it`);
+    if (status.health === "starting" && (status.ageSeconds ?? 0) < status.startPeriodSeconds) {
+      return refuse(`"${name}" started ${status.ageSeconds} s ago and may take ${status.startPeriodSeconds} s`);
+    }
+    if (endedOnPurpose(status)) {
+      return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
+    }
+    const restart = (target: string) =>
+      ["root", "docker", "restart", "-t", String(graceSeconds), "--", target] as const;
+    return {
+      // A restart gives it a new network namespace: who shares it has to follow, or stays "running" and cut off.
+      steps: [restart(status.id), ...network.dependents.map(restart)],
+      touches: [name, ...network.dependents],
+      withinSeconds: withinSeconds + status.startPeriodSeconds,
+    };
+  },
+  marker: ({ status }) => runOf(status),
+  healthy: ({ status, network }) => isWell(status) && network.exists && !network.deadNamespace,
+  withinSeconds,
+  stableSeconds: 30,
+  timeoutSeconds: 120,
+});
+
+/** What forbids any fix of a container. */
+function objectionTo(status: ContainerStatus, name: string): string | undefined {
+  if (!status.exists) return `there is no container "${name}"`;
+  if (status.hold) return `"${name}" has the label medic.hold=true`;
+  if (status.state === "dead" || status.state === "removing") return `"${name}" is ${status.state}`;
+  return undefined;
+}
+
+/** A one-off that did its work, or that somebody asked to end: nothing would have started it again. */
+export function endedOnPurpose(status: Container): boolean {
+  return status.state === "exited" && status.restartPolicy === "no" && (status.exit === 0 || status.exit === 143);
+}
+
+/** Runs, and passes its health check where it has one. */
+export function isWell(status: Seen["status"]): boolean {
+  return status.exists && status.running && (status.health === "none" || status.health === "healthy");
+}

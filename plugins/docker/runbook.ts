@@ -1,0 +1,127 @@
+// What to do with a container that an alert is about. One decision tree, because the alert's name does not say what is
+// wrong: the container's state does. It starts and restarts once; what would only fail again goes to a person.
+//
+//   gone, held, paused, restarting, not running, unhealthy, cut off ─▶ its branch below
+//   running and starting up ─▶ wait ─▶ judge again
+//   running and well        ─▶ well, if the host shows that it came back; else escalate: the alert sees more than docker
+import { call, look, matches, need, pause, runbook } from "medic/plugin";
+import type { Decision, Incident, Inquiry } from "medic/plugin";
+import * as v from "valibot";
+import { brief } from "./answers.ts";
+import { dockerRestart, dockerStart, dockerUnpause, endedOnPurpose } from "./fixes.ts";
+import { dockerExplainExit, dockerHealthLog, dockerLogs } from "./history.ts";
+import { containerName } from "./inputs.ts";
+import type { DockerOptions } from "./inputs.ts";
+import { dockerStatus } from "./status.ts";
+import type { Container } from "./status.ts";
+import { dockerNetwork, dockerRestartLoop } from "./surroundings.ts";
+
+const waitSeconds = 15;
+const startingSecondsMax = 900;
+/** A monitor notices late: a failure shortly before the alert belongs to it. */
+const noticedLateSeconds = 300;
+
+export const containerNotWell = runbook({
+  title: "Container is not well",
+  guidance: `Look at docker_status first: the state decides, not the alert's name.
+- exited under "always" or "unless-stopped": somebody stopped it (exit codes do not show that); start it unless the owner holds it (label medic.hold=true).
+- exited with 0 or 143 under policy "no": it was meant to end. Leave it.
+- State.Error (a device or a program is missing), exit 126 or 127: a start fails the same way. Escalate with the text.
+- OOMKilled: one start; the second time the memory limit or a leak is the problem. Escalate.
+- restart count growing (docker_restart_loop): restarting does not help; its newest log lines say why. Escalate.
+- unhealthy: docker_health_log tells what the check printed; restart once.
+- running in a dead network namespace (docker_network): restart it, the container behind it was restarted earlier.
+- running and healthy since before the alert: docker cannot see what the alert sees. Do not restart on suspicion.`,
+  when: (incident, options: DockerOptions) =>
+    v.is(containerName, incident.service) && matches(options.heals, incident.service),
+  *decide(incident): Inquiry<Decision> {
+    const name = incident.service ?? "";
+    for (let waitedSeconds = 0; ; waitedSeconds += waitSeconds) {
+      const { status } = yield* need({ status: call(dockerStatus, { name }) });
+      if (!status.exists) return { escalate: `there is no container "${name}" on this host` };
+      if (status.hold) return { escalate: `"${name}" has the label medic.hold=true: its owner wants no fix` };
+      if (!status.running) return yield* notRunning(status, incident);
+      if (status.health !== "starting") return yield* running(status, incident);
+      if (waitedSeconds >= Math.min(status.startPeriodSeconds + 60, startingSecondsMax)) {
+        return { escalate: `"${name}" is still starting after ${status.ageSeconds} s` };
+      }
+      yield* pause(waitSeconds);
+    }
+  },
+});
+
+function* notRunning(status: Container, incident: Incident): Inquiry<Decision> {
+  const { name } = status;
+  if (status.state === "paused") {
+    if (triedIn(incident)) return { escalate: `"${name}" was unpaused and is paused again` };
+    return { fix: call(dockerUnpause, { name }) };
+  }
+  if (status.state === "restarting") return yield* dying(status);
+  if (status.error !== "") {
+    return { escalate: `"${name}" cannot be started, and a start would fail again: ${brief(status.error)}` };
+  }
+  if (status.exit === 126 || status.exit === 127) {
+    return yield* withLastWords(name, `"${name}" ended with ${status.exit}: its program is missing or not executable`);
+  }
+  if (endedOnPurpose(status)) {
+    return {
+      escalate: `"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`,
+    };
+  }
+  if (status.state !== "exited" && status.state !== "created") return { escalate: `"${name}" is ${status.state}` };
+  if (triedIn(incident)) {
+    const { why } = yield* look({ why: call(dockerExplainExit, { name }) });
+    const cause = "cause" in why ? `${why.cause}, ${why.meaning}` : `exit ${status.exit}`;
+    const hint = status.oomKilled ? "; raise its memory limit or find the leak" : "";
+    return yield* withLastWords(name, `"${name}" was started and is down again (${cause})${hint}`);
+  }
+  return { fix: call(dockerStart, { name }) };
+}
+
+function* running(status: Container, incident: Incident): Inquiry<Decision> {
+  const { name } = status;
+  if (status.health === "unhealthy") {
+    if (!triedIn(incident)) return { fix: call(dockerRestart, { name }) };
+    const { health } = yield* look({ health: call(dockerHealthLog, { name }) });
+    const said = "checks" in health ? (health.checks.at(-1)?.output ?? "") : "";
+    return {
+      escalate: `"${name}" was restarted and is unhealthy again: ${said === "" ? "its check says nothing" : said}`,
+    };
+  }
+  const { network, loop, health } = yield* look({
+    network: call(dockerNetwork, { name }),
+    loop: call(dockerRestartLoop, { name, seconds: 5 }),
+    health: call(dockerHealthLog, { name }),
+  });
+  if ("looping" in loop && loop.looping) return yield* dying(status);
+  if ("deadNamespace" in network && network.deadNamespace) {
+    if (triedIn(incident)) return { escalate: `"${name}" was restarted and still has no network` };
+    return { fix: call(dockerRestart, { name }) };
+  }
+  const mended = incident.attempts.at(-1)?.outcome;
+  if (mended === "fixed" || mended === "recovered") return { well: `"${name}" runs and stays up` };
+  const noticedAt = Date.parse(incident.alert.startsAt) - noticedLateSeconds * 1000;
+  if (Date.parse(status.startedAt) >= noticedAt) return { well: `"${name}" runs again since ${status.startedAt}` };
+  const failedAt = "lastFailureAt" in health ? health.lastFailureAt : undefined;
+  if (status.health === "healthy" && failedAt !== undefined && Date.parse(failedAt) >= noticedAt) {
+    return { well: `"${name}" passes its health check again, it last failed at ${failedAt}` };
+  }
+  const judge = status.health === "healthy" ? "passes its health check" : "has no health check that could tell more";
+  return { escalate: `"${name}" runs since ${status.startedAt} and ${judge}: the alert sees what docker does not` };
+}
+
+/** It dies and comes back: a restart is what docker does already. */
+function* dying(status: Container): Inquiry<Decision> {
+  const why = `"${status.name}" keeps dying (exit ${status.exit}, restarted ${status.restartCount} times by docker)`;
+  return yield* withLastWords(status.name, why);
+}
+
+function* withLastWords(name: string, why: string): Inquiry<Decision> {
+  const { logs } = yield* look({ logs: call(dockerLogs, { name, lines: 5 }) });
+  const last = "lines" in logs ? logs.lines.slice(-3).map((line) => brief(line, 160)) : [];
+  return { escalate: last.length === 0 ? why : `${why}; it said last: ${last.join(" | ")}` };
+}
+
+function triedIn(incident: Incident): boolean {
+  return incident.attempts.some(({ outcome }) => outcome !== "refused");
+}

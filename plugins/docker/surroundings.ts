@@ -1,0 +1,273 @@
+// What a container depends on and shares with others: its network, its ports, the disk, its compose file; and whether
+// it keeps dying. Knows no policy.
+import { diagnostic, script, unavailable } from "medic/plugin";
+import type { Unavailable } from "medic/plugin";
+import * as v from "valibot";
+import { blind, brief, bytesOf, isMissing, isNamed, jsonLines, notUnderstood, sections } from "./answers.ts";
+import { byName, containerName, port } from "./inputs.ts";
+
+const sample = v.object({
+  id: v.string(),
+  name: v.string(),
+  state: v.string(),
+  startedAt: v.string(),
+  restarts: v.number(),
+});
+const sampleFormat = `{"id":{{json .ID}},"name":{{json .Name}},"state":{{json .State.Status}},"startedAt":{{json .State.StartedAt}},"restarts":{{json .RestartCount}}}`;
+
+export const dockerRestartLoop = diagnostic({
+  name: "docker_restart_loop",
+  description:
+    "Whether a container keeps dying and being restarted: its restart count and start time, sampled twice some seconds apart.",
+  input: v.strictObject({
+    name: containerName,
+    seconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(45)), 10),
+  }),
+  timeoutSeconds: 60,
+  command: ({ name, seconds }) =>
+    script(
+      `root docker container inspect --format '${sampleFormat}' -- "$1" || exit
+sleep "$2"
+root docker container inspect --format '${sampleFormat}' -- "$1"`,
+      name,
+      String(seconds),
+    ),
+  parse(
+    result,
+    { name },
+  ):
+    | { exists: false }
+    | { exists: true; looping: boolean; restarts: number; total: number; state: string }
+    | Unavailable {
+    if (isMissing(result.stderr)) return { exists: false };
+    if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const [first, second] = jsonLines(result.stdout, sample) ?? [];
+    if (first === undefined || second === undefined) return notUnderstood(result);
+    if (!isNamed(first.name, name)) return { exists: false };
+    // The count starts again at 0 after a manual restart: then only the start time tells.
+    const counted = Math.max(0, second.restarts - first.restarts);
+    const restarts = counted === 0 && second.startedAt !== first.startedAt ? 1 : counted;
+    const looping = counted > 0 || second.state === "restarting";
+    return { exists: true, looping, restarts, total: second.restarts, state: second.state };
+  },
+});
+
+const connected = v.object({
+  id: v.string(),
+  name: v.string(),
+  network: v.string(),
+  running: v.boolean(),
+  startedAt: v.string(),
+  networks: v.nullable(v.record(v.string(), v.object({ IPAddress: v.string(), Gateway: v.string() }))),
+});
+const connectedFormat = `{"id":{{json .ID}},"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}},"startedAt":{{json .State.StartedAt}},"networks":{{json .NetworkSettings.Networks}}}`;
+const neighbour = v.object({ name: v.string(), network: v.string(), running: v.boolean() });
+
+export type Network = {
+  exists: true;
+  mode: string;
+  networks: { name: string; address: string; gateway: string }[];
+  /** The container whose network it uses (`network_mode: container:…`). */
+  through: { name: string | undefined; running: boolean } | undefined;
+  /** That container was started again later: ours sits in a namespace nobody serves, and looks "running". */
+  deadNamespace: boolean;
+  /** Running containers that use this one's network: a restart of this one cuts them off. */
+  dependents: string[];
+};
+
+export const dockerNetwork = diagnostic({
+  name: "docker_network",
+  description:
+    "Networks and addresses of one container, whose network it shares, who shares its own, and whether it sits in a dead network namespace.",
+  input: byName,
+  command: ({ name }) =>
+    script(
+      `root docker container inspect --format '${connectedFormat}' -- "$1" || exit
+mode=$(root docker container inspect --format '{{.HostConfig.NetworkMode}}' -- "$1")
+case "$mode" in
+  container:*)
+    echo --medic:through
+    root docker container inspect --format '${connectedFormat}' -- "\${mode#container:}" 2>&1
+    ;;
+esac
+echo --medic:others
+root docker container inspect --format '{"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}}}' -- $(root docker container ls --all --quiet --no-trunc)
+exit 0`,
+      name,
+    ),
+  parse(result, { name }): { exists: false } | Network | Unavailable {
+    const parts = sections(result.stdout);
+    if (!("others" in parts) && isMissing(result.stderr)) return { exists: false };
+    if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const own = jsonLines(parts[""] ?? "", connected)?.[0];
+    const others = jsonLines(parts["others"] ?? "", neighbour);
+    if (own === undefined || others === undefined) return notUnderstood(result);
+    if (!isNamed(own.name, name)) return { exists: false };
+    const shared = own.network.startsWith("container:");
+    const through = jsonLines(parts["through"] ?? "", connected)?.[0];
+    const servedSince = through?.running === true ? Date.parse(through.startedAt) : Number.POSITIVE_INFINITY;
+    const uses = new Set([`container:${own.id}`, `container:${name}`]);
+    return {
+      exists: true,
+      mode: own.network,
+      networks: Object.entries(own.networks ?? {}).map(([network, { IPAddress, Gateway }]) => ({
+        name: network,
+        address: IPAddress,
+        gateway: Gateway,
+      })),
+      through: shared ? { name: through?.name.slice(1), running: through?.running ?? false } : undefined,
+      deadNamespace: shared && own.running && servedSince > Date.parse(own.startedAt),
+      dependents: others
+        .filter((other) => other.running && uses.has(other.network))
+        .map((other) => other.name.slice(1))
+        .toSorted(),
+    };
+  },
+});
+
+const publishing = v.object({ name: v.string(), ports: v.string(), networks: v.string() });
+export type Listener = {
+  protocol: string;
+  address: string;
+  port: number;
+  process: string | undefined;
+  pid: number | undefined;
+};
+
+export const dockerPortOwner = diagnostic({
+  name: "docker_port_owner",
+  description: "Who holds a port of the host: the containers that publish it, and the process that listens.",
+  input: v.strictObject({ port }),
+  command: ({ port: wanted }) =>
+    script(
+      `root docker container ls --no-trunc --filter "publish=$1" --format '{"name":{{json .Names}},"ports":{{json .Ports}},"networks":{{json .Networks}}}' || exit
+echo --medic:listeners
+root ss -H -ltunp
+echo "--medic:exit $?"`,
+      String(wanted),
+    ),
+  parse(result, input): { containers: string[]; listeners: Listener[] | undefined } | Unavailable {
+    if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const parts = sections(result.stdout);
+    const containers = jsonLines(parts[""] ?? "", publishing);
+    if (containers === undefined) return notUnderstood(result);
+    return {
+      containers: containers.map((container) => container.name),
+      // Undefined: this host has no ss, or does not let us ask; that is not "nobody listens".
+      listeners:
+        parts["exit"] === "0"
+          ? listenersOf(parts["listeners"] ?? "").filter((listener) => listener.port === input.port)
+          : undefined,
+    };
+  },
+});
+
+/** Rows of `ss -H -ltunp`; the process is missing without privilege. */
+export function listenersOf(text: string): Listener[] {
+  return text.split("\n").flatMap((line) => {
+    const [protocol = "", , , , local = ""] = line.trim().split(/\s+/);
+    const at = local.lastIndexOf(":");
+    const number = Number(local.slice(at + 1));
+    if (at < 0 || !Number.isInteger(number)) return [];
+    const owner = /users:\(\("((?:[^"\\]|\\.)*)",pid=(\d+)/.exec(line);
+    return {
+      protocol,
+      address: local.slice(0, at),
+      port: number,
+      process: owner?.[1],
+      pid: owner === null ? undefined : Number(owner[2]),
+    };
+  });
+}
+
+const kept = v.object({ kind: v.string(), count: v.string(), active: v.string(), size: v.string(), free: v.string() });
+type Kept = {
+  kind: string;
+  count: number;
+  active: number;
+  bytes: number | undefined;
+  reclaimableBytes: number | undefined;
+};
+
+export const dockerDiskUsage = diagnostic({
+  name: "docker_disk_usage",
+  description: "What docker keeps on disk (images, containers, volumes, build cache), and how full its disk is.",
+  input: v.strictObject({}),
+  timeoutSeconds: 40,
+  command: () =>
+    script(`root docker system df --format '{"kind":{{json .Type}},"count":{{json .TotalCount}},"active":{{json .Active}},"size":{{json .Size}},"free":{{json .Reclaimable}}}' || exit
+echo --medic:disk
+df -Pk -- "$(root docker info --format '{{.DockerRootDir}}')" 2>&1
+exit 0`),
+  parse(
+    result,
+  ): { kinds: Kept[]; disk: { mount: string; usedPercent: number; freeBytes: number } | undefined } | Unavailable {
+    if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const parts = sections(result.stdout);
+    const kinds = jsonLines(parts[""] ?? "", kept)?.map((line) => ({
+      kind: line.kind,
+      count: Number(line.count),
+      active: Number(line.active),
+      bytes: bytesOf(line.size),
+      reclaimableBytes: bytesOf(line.free.replace(/\s*\(.*$/, "")),
+    }));
+    if (kinds === undefined) return notUnderstood(result);
+    return { kinds, disk: disksOf(parts["disk"] ?? "")[0] };
+  },
+});
+
+/** Rows of `df -Pk`. */
+export function disksOf(text: string): { mount: string; usedPercent: number; freeBytes: number }[] {
+  return text.split("\n").flatMap((line) => {
+    const row = /^\S.*?\s+\d+\s+\d+\s+(\d+)\s+(\d+)%\s+(\/.*)$/.exec(line);
+    return row === null ? [] : { mount: row[3] ?? "", usedPercent: Number(row[2]), freeBytes: Number(row[1]) * 1024 };
+  });
+}
+
+type ComposeConfig = {
+  project: string;
+  service: string;
+  folder: string;
+  files: string[];
+  valid: boolean;
+  why: string | undefined;
+};
+
+export const dockerComposeConfig = diagnostic({
+  name: "docker_compose_config",
+  description: "Which compose project and file a container comes from, and whether that file is still valid.",
+  input: byName,
+  command: ({ name }) =>
+    script(
+      `root docker container inspect --format '{{.Name}}
+{{index .Config.Labels "com.docker.compose.project"}}
+{{index .Config.Labels "com.docker.compose.service"}}
+{{index .Config.Labels "com.docker.compose.project.working_dir"}}
+{{index .Config.Labels "com.docker.compose.project.config_files"}}' -- "$1" || exit
+files=$(root docker container inspect --format '{{index .Config.Labels "com.docker.compose.project.config_files"}}' -- "$1")
+folder=$(root docker container inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' -- "$1")
+if [ -n "$files" ]; then
+  echo --medic:config
+  cd "$folder" 2>&1 && COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$files" docker compose config --quiet 2>&1
+  echo "--medic:exit $?"
+fi
+exit 0`,
+      name,
+    ),
+  parse(result, { name }): { compose: undefined } | { compose: ComposeConfig } | Unavailable {
+    if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const parts = sections(result.stdout);
+    const [dockerName = "", project = "", service = "", folder = "", files = ""] = (parts[""] ?? "").split("\n");
+    if (!isNamed(dockerName, name)) return unavailable(`there is no container "${name}"`);
+    if (project === "") return { compose: undefined };
+    const said = parts["config"] ?? "";
+    if (/is not a docker command|unknown shorthand flag|unknown flag/.test(said)) {
+      return unavailable("this host's docker has no compose plugin, so its compose file cannot be checked");
+    }
+    if (/permission denied|Permission denied|can't cd/.test(said)) return unavailable(brief(said));
+    const valid = parts["exit"] === "0";
+    return {
+      compose: { project, service, folder, files: files.split(","), valid, why: valid ? undefined : brief(said) },
+    };
+  },
+});
