@@ -1,0 +1,103 @@
+// What one link has done: its counters and its lines in the log. The log's names are those of the incident that began
+// Medic, so that the greps published with it count the same things here.
+import type { Log } from "../log.ts";
+import type { TransportError } from "./errors.ts";
+import type { Connection } from "./connection.ts";
+import type { Request } from "./request.ts";
+
+export type HostStatistics = {
+  host: string;
+  transport: "ssh" | "local";
+  state: "closed" | "dialing" | "open" | "draining";
+  dials: number;
+  /** Commands that found an open connection. */
+  reuses: number;
+  /** Commands that were sent. */
+  commands: number;
+  inFlight: number;
+  waiting: number;
+  refusedOpens: number;
+  channelLimit: number;
+  /** Ended connections by reason. */
+  closes: Record<string, number>;
+  /** ISO 8601; of the connection that is open. */
+  connectedAt?: string;
+  lastError?: string;
+};
+
+type Counted = Pick<HostStatistics, "dials" | "reuses" | "commands" | "refusedOpens" | "closes" | "lastError">;
+
+export class LinkRecord {
+  readonly #host: string;
+  readonly #isSsh: boolean;
+  readonly #log: Log;
+  readonly #counted: Counted = { dials: 0, reuses: 0, commands: 0, refusedOpens: 0, closes: {} };
+  #onThisConnection = 0;
+
+  constructor(host: string, transport: "ssh" | "local", log: Log) {
+    this.#host = host;
+    this.#isSsh = transport === "ssh";
+    this.#log = log;
+  }
+
+  get counted(): Counted {
+    return { ...this.#counted, closes: { ...this.#counted.closes } };
+  }
+
+  dialing(waiting: number): void {
+    if (!this.#isSsh) return;
+    this.#counted.dials += 1;
+    this.#log.debug("ssh_connection_dialing", { host: this.#host, waiting });
+  }
+
+  dialFailed(error: TransportError, waiting: number): void {
+    this.#counted.lastError = error.message;
+    this.#log.warning("ssh_dial_failed", { host: this.#host, kind: error.kind, waiting, error: error.message });
+  }
+
+  established({ address, fingerprint }: Connection, seconds: number): void {
+    this.#onThisConnection = 0;
+    if (this.#isSsh) {
+      this.#log.info("ssh_connection_established", {
+        host: this.#host,
+        address,
+        fingerprint,
+        seconds: rounded(seconds),
+      });
+    }
+  }
+
+  sent({ how }: Request, inFlight: number): void {
+    this.#counted.commands += 1;
+    this.#onThisConnection += 1;
+    if (!this.#isSsh || this.#onThisConnection === 1) return;
+    this.#counted.reuses += 1;
+    this.#log.info("reusing_ssh_connection", { host: this.#host, tool: how.tool, in_flight: inFlight });
+  }
+
+  openRefused({ how }: Request, why: string, channelLimit: number): void {
+    this.#counted.refusedOpens += 1;
+    this.#log.debug("channel_refused", { host: this.#host, tool: how.tool, why, channel_limit: channelLimit });
+  }
+
+  timedOut({ how }: Request, seconds: number): void {
+    this.#log.error("command_timeout", { host: this.#host, tool: how.tool, seconds: rounded(seconds) });
+  }
+
+  closed(reason: string, why?: string): void {
+    if (why !== undefined) this.#counted.lastError = why;
+    if (!this.#isSsh) return;
+    this.#counted.closes[reason] = (this.#counted.closes[reason] ?? 0) + 1;
+    const commands = this.#onThisConnection;
+    this.#log.info("ssh_connection_closed", {
+      host: this.#host,
+      reason,
+      commands,
+      ...(why === undefined ? {} : { why }),
+    });
+  }
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

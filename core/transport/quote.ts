@@ -1,0 +1,72 @@
+// The only place where an argument vector becomes shell text. Knows the host's privilege and the host-side time limit;
+// knows nothing of tools. What cannot be said faithfully is refused, never altered.
+import type { Command } from "../plugin/contract.ts";
+
+export type Rendering = {
+  privilege: "none" | "sudo";
+  /** For what only reads: the host itself kills it after so long, even when the link is gone. Whole seconds, at least 1. */
+  killAfterSeconds?: number;
+};
+
+/** A command that has no faithful shell text. Nothing ran. */
+export class CommandRefused extends Error {
+  override readonly name = "CommandRefused";
+  readonly dispatched = false;
+}
+
+// Linux refuses one argument above 128 KiB, and sshd hands the whole line to the shell as one.
+const lineBytesMax = 120_000;
+
+/**
+ * One line (its quoted arguments may hold newlines) for the login shell of a host or for `/bin/sh -c`. Standard input
+ * is closed by the line itself: an SSH end-of-file would make the channel deaf to signals in ssh2.
+ */
+export function render(command: Command, { privilege, killAfterSeconds }: Rendering): string {
+  const limit =
+    killAfterSeconds === undefined ? [] : ["timeout", "-s", "KILL", String(Math.max(1, Math.ceil(killAfterSeconds)))];
+  const sudo = privilege === "sudo" ? ["sudo", "-n"] : [];
+  const words = isScript(command)
+    ? [
+        ...limit,
+        "sh",
+        "-c",
+        `${rootFunction(privilege === "sudo" ? [...sudo, ...limit] : [])}\n${command[2]}`,
+        ...command.slice(3),
+      ]
+    : command[0] === "root"
+      ? [...sudo, ...limit, ...command.slice(1)]
+      : [...limit, ...command];
+  if (command.length === 0 || (command[0] === "root" && command.length === 1)) {
+    throw new CommandRefused(`Cannot run [${command.map((word) => `"${word}"`).join(", ")}]: it names no program`);
+  }
+  // `exec` leaves no shell between sshd and the command, so a signal meets the command's own process group.
+  const line = `exec ${words.map(quote).join(" ")} </dev/null`;
+  if (Buffer.byteLength(line) > lineBytesMax) {
+    throw new CommandRefused(
+      `Cannot run "${command[0]}": its command line has ${Buffer.byteLength(line)} bytes, ${lineBytesMax} are the limit`,
+    );
+  }
+  return line;
+}
+
+/** One word that any login shell (sh, bash, zsh, fish) reads back byte for byte. */
+export function quote(word: string): string {
+  if (word.includes("\0"))
+    throw new CommandRefused(`Cannot pass ${JSON.stringify(word)}: an argument cannot hold a NUL`);
+  if (!word.isWellFormed()) {
+    throw new CommandRefused(`Cannot pass ${JSON.stringify(word)}: half of a surrogate pair has no UTF-8 form`);
+  }
+  if (/^[A-Za-z0-9_@%+:,./-]+$/.test(word)) return word;
+  // Backslashes stand outside the quotes: fish reads `\'` inside them as an escape, and the quote would never end.
+  return `'${word.replace(/['\\]/g, (special) => `'\\${special}'`)}'`;
+}
+
+function isScript(command: Command): boolean {
+  return command[0] === "sh" && command[1] === "-c" && command.length > 2;
+}
+
+// Inside a script `root` is a function. Under sudo it has a `timeout` of its own, which runs as root: a KILL from outside
+// ends only sudo. Without sudo a second `timeout` would leave the process group and miss the KILL.
+function rootFunction(prefix: readonly string[]): string {
+  return `root() { ${[...prefix, '"$@"'].join(" ")}; }`;
+}

@@ -1,0 +1,72 @@
+// The order in which Medic proves who it is: each key signs at once, then the public way where that may mend it, then
+// the agent. Never `none`, never a password.
+import { readFile } from "node:fs/promises";
+import ssh2, { type AuthHandlerMiddleware, type Client, type ParsedKey } from "ssh2";
+import { TransportError, textOf } from "./errors.ts";
+import { signFirst } from "./ssh2-internals.ts";
+
+export type Credentials = {
+  user: string;
+  key?: { parsed: ParsedKey; path: string };
+  /** The socket of an ssh-agent. */
+  agentSocket?: string;
+};
+
+/** Reads and parses the private key. */
+export async function loadKey(host: string, path: string, passphrase: string | undefined): Promise<Credentials["key"]> {
+  const cannot = (why: string) =>
+    new TransportError("AuthenticationFailed", host, `Cannot connect to "${host}": the key "${path}" ${why}`);
+  let text: Buffer;
+  try {
+    text = await readFile(path);
+  } catch (error) {
+    throw cannot(`cannot be read: ${textOf(error)}. Set hosts.${host}.identity to a private key that Medic may read`);
+  }
+  const parsed: ParsedKey | ParsedKey[] | Error = ssh2.utils.parseKey(text, passphrase);
+  if (parsed instanceof Error) {
+    if (/no passphrase given/i.test(parsed.message)) {
+      throw cannot(`is encrypted: set hosts.${host}.passphraseFile, or use a key without a passphrase`);
+    }
+    throw cannot(`is no private key that can be used: ${parsed.message}`);
+  }
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (key === undefined || !key.isPrivateKey()) throw cannot("is a public key: the identity is the file without .pub");
+  return { parsed: key, path };
+}
+
+/** What the handler tried, for the error's text. */
+export function authentication(
+  client: Client,
+  { user, key, agentSocket }: Credentials,
+): { next: AuthHandlerMiddleware; tried(): readonly string[] } {
+  const tried: string[] = [];
+  const attempts: { method: () => object | undefined; says: string }[] = [];
+  if (key !== undefined) {
+    const says = `the key "${key.path}" (${publicLine(key.parsed)})`;
+    let signed: object | undefined;
+    attempts.push({ says, method: () => (signed = signFirst(client, user, key.parsed)) });
+    // ssh2 knows which RSA signatures the host takes; for other keys a second try could only fail again.
+    const mayMend = () => signed === undefined || key.parsed.type === "ssh-rsa";
+    const plain = { type: "publickey", username: user, key: key.parsed };
+    attempts.push({ says, method: () => (mayMend() ? plain : undefined) });
+  }
+  if (agentSocket !== undefined) {
+    const method = { type: "agent", username: user, agent: agentSocket };
+    attempts.push({ says: "the keys of the ssh-agent", method: () => method });
+  }
+  const next = () => {
+    for (let attempt = attempts.shift(); attempt !== undefined; attempt = attempts.shift()) {
+      const method = attempt.method();
+      if (method === undefined) continue;
+      if (!tried.includes(attempt.says)) tried.push(attempt.says);
+      return method;
+    }
+    return false;
+  };
+  return { next, tried: () => tried };
+}
+
+/** The line for authorized_keys. */
+export function publicLine(key: ParsedKey): string {
+  return `${key.type} ${key.getPublicSSH().toString("base64")}`;
+}

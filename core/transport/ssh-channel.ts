@@ -1,0 +1,130 @@
+// One SSH channel carrying one command. Its slot comes back when the server has processed our CLOSE, which only the
+// server knows: a global request sent after it is answered in order, so the answer is the proof.
+import { constants } from "node:os";
+import type { Client, ClientChannel } from "ssh2";
+import type { Channel, Output } from "./connection.ts";
+import { LinkLost, OpenRefused, textOf } from "./errors.ts";
+import { execOn } from "./ssh2-internals.ts";
+
+/** A host that never answers the proof gets its slot back after this. */
+const proofSeconds = 2;
+/** How long a killed command has to end by itself before we close its channel. */
+const killedSeconds = 1;
+
+export class SshChannel implements Channel {
+  readonly released: Promise<void>;
+  readonly #client: Client;
+  readonly #release: () => void;
+  #channel: ClientChannel | undefined;
+  #exit: number | undefined;
+
+  /** Without a channel (see ssh2-internals) it is opened together with the command. */
+  constructor(client: Client, channel?: ClientChannel) {
+    this.#client = client;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.released = promise;
+    this.#release = resolve;
+    if (channel !== undefined) this.#take(channel);
+  }
+
+  get exit(): number | undefined {
+    return this.#exit;
+  }
+
+  exec(line: string, output: Output): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const channel = this.#channel;
+    try {
+      if (channel === undefined) this.#openAndExec(line, output, resolve, reject);
+      else {
+        this.#listen(channel, output, resolve, reject);
+        // Not proof that nothing ran: dropbear says so of commands that it has run.
+        execOn(this.#client, channel, line, () => {
+          reject(new LinkLost("the host answered the command with a failure; it may have run all the same", true));
+          channel.close();
+        });
+      }
+    } catch (error) {
+      // Thrown before anything was written.
+      reject(new LinkLost(textOf(error), false));
+      this.close();
+    }
+    return promise;
+  }
+
+  kill(): void {
+    const channel = this.#channel;
+    if (channel === undefined) return;
+    // KILL at once: a child that ignores TERM would outlive its leader. Signal first: a closed channel is deaf.
+    channel.signal("KILL");
+    const timer = setTimeout(() => channel.close(), killedSeconds * 1000);
+    channel.once("close", () => clearTimeout(timer));
+  }
+
+  close(): void {
+    if (this.#channel === undefined) this.#release();
+    else this.#channel.close();
+  }
+
+  #openAndExec(line: string, output: Output, resolve: (exit: number) => void, reject: (error: Error) => void): void {
+    this.#client.exec(line, (error, channel) => {
+      if (error === undefined) {
+        this.#take(channel);
+        this.#listen(channel, output, resolve, reject);
+        return;
+      }
+      this.#release();
+      const isRefusal = typeof (error as { reason?: unknown }).reason === "number";
+      reject(isRefusal ? new OpenRefused(error.message) : new LinkLost(error.message, true));
+    });
+  }
+
+  #take(channel: ClientChannel): void {
+    this.#channel = channel;
+    // A channel closes only after its output was read, also when nobody wants it any more.
+    channel.on("error", () => {}).resume();
+    channel.stderr.on("error", () => {}).resume();
+    channel.once("close", () => this.#prove());
+  }
+
+  #listen(
+    channel: ClientChannel,
+    output: Output,
+    resolve: (exit: number) => void,
+    reject: (error: Error) => void,
+  ): void {
+    channel.on("data", (chunk: Buffer) => output.stdout.push(chunk));
+    channel.stderr.on("data", (chunk: Buffer) => output.stderr.push(chunk));
+    channel.once("exit", (code: number | null, signal?: string) => {
+      this.#exit = code ?? 128 + signalNumber(signal);
+    });
+    let open = 2;
+    const closed = () => {
+      open -= 1;
+      if (open > 0) return;
+      if (this.#exit !== undefined) resolve(this.#exit);
+      else reject(new LinkLost("the channel closed without an exit status", true));
+    };
+    channel.once("close", closed);
+    channel.stderr.once("close", closed);
+  }
+
+  #prove(): void {
+    const timer = setTimeout(this.#release, proofSeconds * 1000);
+    const proven = () => {
+      clearTimeout(timer);
+      this.#release();
+    };
+    try {
+      // The request itself asks for nothing: this name was never forwarded, so every server answers with a failure.
+      this.#client.unforwardIn("medic.invalid", 0, proven);
+    } catch {
+      proven();
+    }
+  }
+}
+
+function signalNumber(name: string | undefined): number {
+  const signals: Record<string, number> = constants.signals;
+  return signals[name ?? ""] ?? 0;
+}

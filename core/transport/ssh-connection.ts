@@ -1,0 +1,143 @@
+// One SSH connection: the product's only use of ssh2's client. Dials, proves the host, authenticates, opens channels.
+// Refuses to know queues, slots and deadlines: the link has those. Drives everything from `close`, since ssh2 may leave
+// out `end`, `error` and `exit`.
+import { connect, type Socket } from "node:net";
+import ssh2, { type Client, type ClientChannel } from "ssh2";
+import type { Channel, Connection } from "./connection.ts";
+import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
+import { fingerprint, hostKeyAlgorithms, judgeHostKey, type HostKeyRules } from "./host-key.ts";
+import { authentication, type Credentials } from "./ssh-authentication.ts";
+import { SshChannel } from "./ssh-channel.ts";
+import { openSession } from "./ssh2-internals.ts";
+import * as refusal from "./dial-refusals.ts";
+
+export type SshTarget = {
+  host: string;
+  address: string;
+  port: number;
+  credentials: Credentials;
+  hostKey: HostKeyRules;
+  dialTimeoutSeconds: number;
+  keepaliveIntervalSeconds: number;
+  keepaliveCount: number;
+};
+
+type SshError = Error & { level?: string; code?: string | number };
+
+/** A dropped goodbye must not keep a process alive. */
+const goodbyeSeconds = 2;
+
+/** Rejects with a TransportError that says what to do; the socket is gone then. */
+export function dialSsh(target: SshTarget, signal: AbortSignal): Promise<Connection> {
+  const { host, address, port } = target;
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  const client = new ssh2.Client();
+  const socket = connect({ host: address, port, noDelay: true });
+  const auth = authentication(client, target.credentials);
+  let offered = "";
+  let refused: TransportError | undefined;
+
+  const calledOff = () => fail(refusal.dialCalledOff(target));
+  const fail = (error: TransportError) => {
+    signal.removeEventListener("abort", calledOff);
+    reject(error);
+    socket.destroy();
+  };
+  client.on("error", (error: SshError) => fail(refused ?? dialError(target, error, auth.tried())));
+  client.on("close", () => fail(refused ?? refusal.hungUp(target, auth.tried())));
+  signal.addEventListener("abort", calledOff, { once: true });
+  client.once("ready", () => {
+    signal.removeEventListener("abort", calledOff);
+    client.removeAllListeners("error").removeAllListeners("close");
+    resolve(new SshConnection(client, socket, `${address}:${port}`, offered));
+  });
+  try {
+    client.connect({
+      sock: socket,
+      username: target.credentials.user,
+      readyTimeout: target.dialTimeoutSeconds * 1000,
+      keepaliveInterval: target.keepaliveIntervalSeconds * 1000,
+      keepaliveCountMax: target.keepaliveCount,
+      algorithms: { serverHostKey: hostKeyAlgorithms(target.hostKey) },
+      hostVerifier: (key: Buffer) => {
+        offered = fingerprint(key);
+        refused = refusal.hostKey(host, key, judgeHostKey(key, target.hostKey), target.hostKey);
+        return refused === undefined;
+      },
+      authHandler: auth.next,
+    });
+  } catch (error) {
+    fail(new TransportError("DialFailed", host, `Cannot connect to "${host}": ${textOf(error)}`));
+  }
+  return promise;
+}
+
+function dialError(target: SshTarget, error: SshError, tried: readonly string[]): TransportError {
+  if (error.level === "client-timeout") return refusal.dialTimeout(target);
+  const isDropped = error.message === "Connection lost before handshake" || error.code === "ECONNRESET";
+  if (isDropped && tried.length === 0) return refusal.dialDropped(target);
+  const isAuthentication = error.level === "client-authentication" || /authentication failures/i.test(error.message);
+  return isAuthentication ? refusal.notAuthenticated(target, tried) : refusal.dialFailed(target, error);
+}
+
+class SshConnection implements Connection {
+  readonly address: string;
+  readonly fingerprint: string;
+  readonly gone: Connection["gone"];
+  readonly #client: Client;
+  readonly #socket: Socket;
+  #isEnding = false;
+
+  constructor(client: Client, socket: Socket, address: string, hostFingerprint: string) {
+    this.#client = client;
+    this.#socket = socket;
+    this.address = address;
+    this.fingerprint = hostFingerprint;
+    this.gone = this.#watch();
+  }
+
+  open(): Promise<Channel> {
+    const { promise, resolve, reject } = Promise.withResolvers<Channel>();
+    const opened = (error: (Error & { reason?: unknown }) | undefined, channel: ClientChannel) => {
+      if (error === undefined) resolve(new SshChannel(this.#client, channel));
+      else reject(openError(error));
+    };
+    try {
+      if (this.#isEnding || !this.#socket.writable) throw new Error("the connection is closed");
+      // Without the split, ssh2 opens and sends in one go, and the first that is known is how the command went.
+      if (!openSession(this.#client, opened)) resolve(new SshChannel(this.#client));
+    } catch (error) {
+      reject(new LinkLost(textOf(error), false));
+    }
+    return promise;
+  }
+
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#client.end();
+    const timer = setTimeout(() => this.#socket.destroy(), goodbyeSeconds * 1000);
+    this.#client.once("close", () => clearTimeout(timer));
+  }
+
+  #watch(): Connection["gone"] {
+    const { promise, resolve } = Promise.withResolvers<Awaited<Connection["gone"]>>();
+    let why = "the host closed the connection";
+    let isKeepalive = false;
+    // Without a listener an error would end the process; what matters is the `close` that follows.
+    this.#client.on("error", (error: SshError) => {
+      isKeepalive ||= error.level === "client-timeout";
+      why = isKeepalive ? "the host no longer answers keepalives" : textOf(error);
+    });
+    this.#client.on("close", () => {
+      if (this.#isEnding) resolve({ reason: "ended", why: "closed by us" });
+      else resolve({ reason: isKeepalive ? "keepalive" : "lost", why });
+    });
+    return promise;
+  }
+}
+
+// ssh2 gives a `reason` only for the host's own "no"; without one the connection went away under the question.
+function openError(error: Error & { reason?: unknown }): Error {
+  return typeof error.reason === "number" ? new OpenRefused(error.message) : new LinkLost(error.message, false);
+}
