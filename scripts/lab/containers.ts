@@ -8,14 +8,16 @@ import type { Place } from "./keys.ts";
 /** Every container of a host, by name. */
 export const containerNames = ["scrypted", "scrypted-watchtower", "postgres", "mosquitto"] as const;
 
-/** Creates and starts all of them; those that are there already are left as they are. */
+/** Starts all of them; those that run already are left as they are. */
 export async function startContainers(leader: number, place: Place): Promise<void> {
-  const there = await run(enter(leader, ["docker", "container", "ls", "--all", "--format", "{{.Names}}"]));
-  if (there.exit !== 0) throw new Error(`Cannot list containers on "${place.name}": ${there.stderr.trim()}`);
-  const known = there.stdout.split("\n");
-  const wanted = containers(place).filter(({ name }) => !known.includes(name));
-  const starts = wanted.map(async ({ name, args }) => {
-    const { exit, stderr } = await run(enter(leader, ["docker", "run", "--detach", "--name", name, ...args]));
+  const docker = (...args: string[]) => run(enter(leader, ["docker", ...args]));
+  const list = await docker("container", "ls", "--all", "--format", "{{.Names}} {{.State}}");
+  if (list.exit !== 0) throw new Error(`Cannot list containers on "${place.name}": ${list.stderr.trim()}`);
+  const known = new Map(list.stdout.split("\n").map((line) => line.split(" ") as [string, string]));
+  const starts = containers(place).map(async ({ name, args }) => {
+    if (known.get(name) === "running") return;
+    const start = known.has(name) ? ["start", name] : ["run", "--detach", "--name", name, ...args];
+    const { exit, stderr } = await docker(...start);
     if (exit !== 0) throw new Error(`Cannot start container "${name}" on "${place.name}": ${stderr.trim()}`);
   });
   await Promise.all(starts);

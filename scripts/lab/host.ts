@@ -1,7 +1,7 @@
 // A host of the lab: systemd as PID 1 on an overlay of this machine's root, its network shared, all else its own.
 //
-//   staged ── bootHost ──▶ booting ──▶ up ── endHost ──▶ gone
-//                             └────── endHost ────────────▲
+//   gone ── bootHost ──▶ booting ── awaitHost ──▶ up ── endHost ──▶ gone
+//                           └───────────── endHost ───────────────▲
 //
 // Its mounts are made in a mount namespace that only its processes hold. So when they end, by whatever means, nothing
 // stays mounted on the machine; what remains is a folder and empty control groups, which `endHost` removes.
@@ -37,8 +37,8 @@ export function enter(leader: number, argv: readonly [string, ...string[]]): [st
   return ["nsenter", `--target=${leader}`, "--all", "--", "env", "-i", path, "HOME=/root", "LC_ALL=C.UTF-8", ...argv];
 }
 
-/** Boots a host and waits until systemd has started everything. Its Docker keeps its data in `dockerData`. */
-export async function bootHost(folder: string, files: HostFiles, dockerData: string): Promise<number> {
+/** Begins to boot a host; `awaitHost` sees the end of it. Its Docker keeps its data in `dockerData`. */
+export function bootHost(folder: string, files: HostFiles, dockerData: string): void {
   const { name } = files.place;
   const home = hostFolder(folder, name);
   for (const part of ["layer", "root"]) mkdirSync(join(home, part), { recursive: true });
@@ -47,18 +47,20 @@ export async function bootHost(folder: string, files: HostFiles, dockerData: str
   const groups = hierarchies().map((hierarchy) => join(hierarchy, files.controlGroup));
   for (const group of groups) mkdirSync(group, { recursive: true });
 
-  const console = join(home, "console.log");
   const boot = ["unshare", "--mount", "--propagation=private", "sh", "-c", bootScript, "boot"] as const;
   startProcess(
     [...boot, home, name, dockerData, groups.join(" "), ...emptied(folder)],
-    { pidFile: join(home, "container.pid"), logFile: console },
+    { pidFile: join(home, "container.pid"), logFile: join(home, "console.log") },
     { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin", SYSTEMD_NSPAWN_API_VFS_WRITABLE: "yes" },
   );
-  const refuse = (why: string) =>
-    new Error(
-      `Cannot boot host "${name}": ${why}: ${readFileSync(console, "utf8").trim().split("\n").slice(-5).join(" | ")}`,
-    );
+}
 
+/** Waits until a host has booted, and sees to it that its sshd and its Docker run. At once when they do already. */
+export async function awaitHost(folder: string, name: string): Promise<number> {
+  const refuse = (why: string) => {
+    const console = readFileSync(join(hostFolder(folder, name), "console.log"), "utf8");
+    return new Error(`Cannot boot host "${name}": ${why}: ${console.trim().split("\n").slice(-5).join(" | ")}`);
+  };
   let state = "no answer";
   const up = await until(async () => {
     if (containerProcess(folder, name) === undefined) throw refuse("its container ended");
@@ -70,11 +72,10 @@ export async function bootHost(folder: string, files: HostFiles, dockerData: str
   const leader = hostLeader(folder, name);
   if (!up || leader === undefined) throw refuse(`systemd is "${state}" after 60 s`);
   for (const unit of ["ssh.service", "docker.service"]) {
-    const { stdout } = await run(enter(leader, ["systemctl", "is-active", unit]));
-    if (stdout.trim() !== "active") {
-      const { stdout: journal } = await run(enter(leader, ["journalctl", "-q", "-n", "8", "-o", "cat", "-u", unit]));
-      throw refuse(`${unit} is ${stdout.trim()}: ${journal.trim()}`);
-    }
+    const { exit, stderr } = await run(enter(leader, ["systemctl", "start", unit]));
+    if (exit === 0) continue;
+    const { stdout: journal } = await run(enter(leader, ["journalctl", "-q", "-n", "8", "-o", "cat", "-u", unit]));
+    throw new Error(`Cannot start ${unit} on "${name}": ${stderr.trim()}: ${journal.trim()}`);
   }
   return leader;
 }
@@ -86,7 +87,8 @@ export async function endHost(folder: string, name: string): Promise<void> {
   // All of the host's processes are in the process namespace of its PID 1 and end with it, at once.
   if (leader !== undefined) signalProcess(leader, "SIGKILL");
   const pidFile = join(home, "container.pid");
-  if (!(await until(() => livingProcess(pidFile) === undefined, 5))) await endProcess(pidFile);
+  if (leader !== undefined) await until(() => livingProcess(pidFile) === undefined, 5);
+  await endProcess(pidFile);
   await removeControlGroups(controlGroup(name));
   const mounted = readFileSync("/proc/self/mountinfo", "utf8").includes(` ${home}/`);
   if (mounted)

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync } from "node:fs";
 import { rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { bootHost, controlGroup, endHost, enter, hostFolder } from "./host.ts";
+import { awaitHost, bootHost, controlGroup, endHost, enter, hostFolder } from "./host.ts";
 import { hostIdentity } from "./keys.ts";
 import { must } from "./process.ts";
 
@@ -38,8 +38,9 @@ export async function dockerTemplate(folder: string, say: (line: string) => void
     authorized: { medic: "", operator: "" },
     controlGroup: controlGroup(builder.name),
   };
-  const leader = await bootHost(folder, files, data);
+  bootHost(folder, files, data);
   try {
+    const leader = await awaitHost(folder, builder.name);
     const tree = join(hostFolder(folder, builder.name), "image");
     await busyboxTree(tree);
     const plain = `CMD ["/bin/daemon"]`;

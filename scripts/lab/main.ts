@@ -16,7 +16,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { containerNames, startContainers } from "./containers.ts";
-import { bootHost, containerProcess, controlGroup, endHost, hostFolder, hostLeader } from "./host.ts";
+import { awaitHost, bootHost, containerProcess, controlGroup, endHost, hostFolder, hostLeader } from "./host.ts";
 import { sshdPort } from "./host-files.ts";
 import { builder, copyTemplate, dockerTemplate } from "./images.ts";
 import { hostIdentity, keyPair, knownHostsLine, places, token, type Place } from "./keys.ts";
@@ -43,6 +43,8 @@ const say = (line: string) => process.stderr.write(`${seconds().padStart(5)} s  
 
 type Options = { yes: boolean; json: boolean; hosts: readonly Place[] };
 
+// A reader that has seen enough, like `head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 try {
   process.exitCode = await main();
 } catch (error) {
@@ -67,8 +69,7 @@ async function up(folder: string, { yes, json, hosts: wanted }: Options): Promis
   // Hosts that an earlier `up` started belong to the lab as well.
   const here = places.filter((place) => wanted.includes(place) || isUp(place));
   const template = here.every(isUp) ? "" : await dockerTemplate(folder, say);
-  await Promise.all([startMonitors(folder, here, secret.path), ...here.map((place) => ensureHost(place, template))]);
-  await Promise.all(here.map((place) => startContainers(hostLeader(folder, place.name) ?? 0, place)));
+  await Promise.all([startMonitors(folder, here, secret.path), ...here.map(ensureHost)]);
   say("containers run");
   watchHosts(folder, here);
   await probesSucceed(here);
@@ -110,16 +111,21 @@ async function up(folder: string, { yes, json, hosts: wanted }: Options): Promis
   if (json) process.stdout.write(text);
   return 0;
 
-  async function ensureHost(place: Place, template: string): Promise<void> {
-    if (hostLeader(folder, place.name) !== undefined) return;
-    // What a failed or killed `up` left of it.
-    await endHost(folder, place.name);
-    const dockerData = join(hostFolder(folder, place.name), "docker");
-    await copyTemplate(template, dockerData);
-    const authorized = { medic: keys.medic.publicLine, operator: keys.operator.publicLine };
-    const identity = await hostIdentity(folder, place);
-    await bootHost(folder, { place, identity, authorized, controlGroup: controlGroup(place.name) }, dockerData);
-    say(`${place.name} booted`);
+  async function ensureHost(place: Place): Promise<void> {
+    const { name } = place;
+    const absent = !isUp(place);
+    if (absent) {
+      // What a failed or killed `up` left of it.
+      await endHost(folder, name);
+      const dockerData = join(hostFolder(folder, name), "docker");
+      await copyTemplate(template, dockerData);
+      const authorized = { medic: keys.medic.publicLine, operator: keys.operator.publicLine };
+      const identity = await hostIdentity(folder, place);
+      bootHost(folder, { place, identity, authorized, controlGroup: controlGroup(name) }, dockerData);
+    }
+    const leader = await awaitHost(folder, name);
+    if (absent) say(`${name} booted`);
+    await startContainers(leader, place);
   }
 
   async function describe(place: Place): Promise<LabHost> {
