@@ -65,7 +65,7 @@ export function hostKey(
       return wrong(
         `its host key ${seen} is not known. Compare it with ssh-keygen -lf on the host's own key in /etc/ssh, then set hosts.${host}.hostKey: "${offered}"`,
       );
-    case "changed": {
+    default: {
       const todo =
         pin === undefined
           ? `If you rebuilt the host, remove its old lines from known_hosts and set hosts.${host}.hostKey: "${offered}"`

@@ -2,7 +2,7 @@
 // processed and the command has ended, dropped logins. Commands run in real shells, or in a scripted handler. It counts
 // what a server can see, because a client's own counters prove nothing.
 import { spawn, type ChildProcess } from "node:child_process";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import ssh2, { type Connection, type ServerChannel, type Session } from "ssh2";
 import { fingerprint } from "../../core/transport/host-key.ts";
 
@@ -90,8 +90,7 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
     client.on("error", () => {});
     client.on("authentication", (attempt) => {
       counts.authRequests.push(attempt.method);
-      const isKnown =
-        attempt.method === "publickey" && authorized.some((blob) => blob.equals(attempt.key.data as Buffer));
+      const isKnown = attempt.method === "publickey" && authorized.some((blob) => blob.equals(attempt.key.data));
       if (attempt.method !== "publickey" || !isKnown) return attempt.reject(["publickey"]);
       if (attempt.signature === undefined) {
         counts.authRequests.push("probe");
@@ -102,7 +101,7 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
       const isSigned =
         parsed !== undefined &&
         !(parsed instanceof Error) &&
-        parsed.verify(attempt.blob as Buffer, attempt.signature, attempt.hashAlgo);
+        parsed.verify(attempt.blob, attempt.signature, attempt.hashAlgo);
       return isSigned ? attempt.accept() : attempt.reject();
     });
     client.on("ready", () => {
@@ -161,11 +160,8 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
     });
   }
 
-  // The class emits the sockets only through net.Server, which it wraps: `_srv` is where they can be reached.
-  const inner = (server as unknown as { _srv: import("node:net").Server })._srv;
-  inner.prependListener("connection", (socket: Socket) => {
+  const tcp = createServer((socket) => {
     counts.connections += 1;
-    changed();
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.on("close", () => {
@@ -173,11 +169,13 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
       changed();
     });
     if (counts.connections <= (options.dropFirst ?? 0)) socket.destroy();
+    else server.injectSocket(socket);
+    changed();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
 
   return {
-    port: (server.address() as AddressInfo).port,
+    port: (tcp.address() as AddressInfo).port,
     fingerprint: fingerprint(publicBlob(hostKey)),
     hostKey,
     clientKey,
@@ -205,7 +203,7 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
         if (child.exitCode === null && child.pid !== undefined) kill(child.pid);
       }
       for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await new Promise<void>((resolve) => tcp.close(() => resolve()));
     },
   };
 }

@@ -1,0 +1,149 @@
+// The server that a benchmark measures against: a real sshd with stock limits, started and ended here, or the sandbox
+// where there is none. It counts on its own side; a client's counters prove nothing.
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { fingerprint } from "../../core/transport/host-key.ts";
+
+export const maxSessions = 10;
+export const maxStartups = "10:30:100";
+const sshdPath = "/usr/sbin/sshd";
+/** sshd refuses a user whose shell is nologin, and root's own start-up files would be measured along. */
+const benchUser = "medic-bench";
+
+export type BenchServer = {
+  kind: "sshd" | "sandbox";
+  version: string;
+  address: string;
+  port: number;
+  user: string;
+  /** Path of the private key. */
+  identity: string;
+  hostKey: string;
+  /** Since the start. `closed`: connections the server has seen end. */
+  counts(): { authenticated: number; closed: number; dropped: number; refusedSessions: number };
+  close(): Promise<void>;
+};
+
+export function hasSshd(): boolean {
+  return existsSync(sshdPath);
+}
+
+export async function startSshd(): Promise<BenchServer> {
+  const folder = mkdtempSync(join(tmpdir(), "medic-bench-"));
+  chmodSync(folder, 0o755);
+  const address = "127.0.0.1";
+  const port = await freePort(address);
+  const hostKey = writeKey(folder, "host");
+  const clientKey = writeKey(folder, "client");
+  const log = join(folder, "sshd.log");
+  const pidFile = join(folder, "sshd.pid");
+  const account = benchAccount(folder);
+  const lines = [
+    `ListenAddress ${address}:${port}`,
+    `HostKey ${hostKey.path}`,
+    `PidFile ${pidFile}`,
+    `AuthorizedKeysFile ${clientKey.path}.pub`,
+    `AllowUsers ${account.user}`,
+    "StrictModes no",
+    "UsePAM no",
+    "PasswordAuthentication no",
+    "KbdInteractiveAuthentication no",
+    `MaxSessions ${maxSessions}`,
+    `MaxStartups ${maxStartups}`,
+    "UseDNS no",
+    "PrintMotd no",
+    "LogLevel VERBOSE",
+  ];
+  writeFileSync(join(folder, "sshd_config"), `${lines.join("\n")}\n`);
+  if (userInfo().uid === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
+  const child = spawn(sshdPath, ["-D", "-f", join(folder, "sshd_config"), "-E", log], { stdio: "ignore" });
+  const close = async () => {
+    await ended(child);
+    account.remove();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await started(child, pidFile, log);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    kind: "sshd",
+    version: sshdVersion(),
+    address,
+    port,
+    user: account.user,
+    identity: clientKey.path,
+    hostKey: fingerprint(hostKey.blob),
+    counts: () => countLog(readFileSync(log, "utf8")),
+    close,
+  };
+}
+
+function countLog(text: string): ReturnType<BenchServer["counts"]> {
+  const count = (pattern: RegExp) => text.match(pattern)?.length ?? 0;
+  return {
+    authenticated: count(/^Accepted publickey /gm),
+    closed: count(/^(?:Received disconnect from|Connection closed by|Connection reset by) .*/gm),
+    dropped: count(/^drop connection #/gm),
+    refusedSessions: count(/no more sessions/g),
+  };
+}
+
+function writeKey(folder: string, name: string): { path: string; blob: Buffer } {
+  const key = ssh2.utils.generateKeyPairSync("ed25519");
+  const path = join(folder, name);
+  writeFileSync(path, key.private, { mode: 0o600 });
+  writeFileSync(`${path}.pub`, `${key.public}\n`, { mode: 0o644 });
+  return { path, blob: Buffer.from(key.public.split(" ")[1] ?? "", "base64") };
+}
+
+// Without root an sshd can only log its own user in; with root a plain one is made for the time of the run.
+function benchAccount(home: string): { user: string; remove(): void } {
+  const { uid, username } = userInfo();
+  if (uid !== 0) return { user: username, remove: () => {} };
+  const isThere = spawnSync("id", [benchUser]).status === 0;
+  if (!isThere) {
+    const about = ["--system", "--no-create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", "*"];
+    const made = spawnSync("useradd", [...about, benchUser], { encoding: "utf8" });
+    if (made.status !== 0) throw new Error(`Cannot make the user "${benchUser}": ${made.stderr}`);
+  }
+  return { user: benchUser, remove: () => void (isThere || spawnSync("userdel", [benchUser])) };
+}
+
+async function freePort(address: string): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, address, resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+  return port;
+}
+
+// By its pid file: a TCP probe would be one more connection in the log.
+async function started(child: ChildProcess, pidFile: string, log: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (existsSync(pidFile)) return;
+    if (child.exitCode !== null) break;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  const said = existsSync(log) ? readFileSync(log, "utf8").trim() : "nothing";
+  throw new Error(`Cannot start ${sshdPath}: it said "${said}"`);
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  await gone;
+}
+
+function sshdVersion(): string {
+  // There is no option for it before 9.3: the usage text names it.
+  const said = spawnSync(sshdPath, ["-V"], { encoding: "utf8" });
+  return /OpenSSH_[\w.]+/.exec(`${said.stdout}${said.stderr}`)?.[0] ?? "unknown";
+}
