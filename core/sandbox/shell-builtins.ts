@@ -5,7 +5,7 @@ import { posix } from "node:path";
 import { formatPrintf, unescapeEcho } from "./shell-printf.ts";
 import { Break, Continue, Exit, Return } from "./shell-control.ts";
 import { test } from "./shell-test.ts";
-import type { Shell } from "./shell.ts";
+import type { Shell } from "./shell-state.ts";
 
 type Builtin = (shell: Shell, args: readonly string[]) => number | Promise<number>;
 

@@ -5,7 +5,7 @@ import type { Output } from "./program.ts";
 import { Input } from "./program.ts";
 import { expandText } from "./shell-expansion.ts";
 import type { Redirection, Redirections } from "./shell-syntax.ts";
-import type { Descriptors, Shell } from "./shell.ts";
+import type { Descriptors, Shell } from "./shell-state.ts";
 
 /** The descriptors with the changes, or undefined after saying why one cannot be made. */
 export async function applyRedirections(redirections: Redirections, shell: Shell): Promise<Descriptors | undefined> {

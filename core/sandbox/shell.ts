@@ -3,7 +3,7 @@
 // elsewhere. Each stage of a pipe runs to its end before the next one starts.
 import { setImmediate } from "node:timers/promises";
 
-import type { Context, Output, Program } from "./program.ts";
+import type { Context } from "./program.ts";
 import { Input } from "./program.ts";
 import { builtins } from "./shell-builtins.ts";
 import { Break, Continue, Exit, Return } from "./shell-control.ts";
@@ -12,11 +12,11 @@ import { expandFields, expandPattern, expandText } from "./shell-expansion.ts";
 import { parseShell } from "./shell-parser.ts";
 import { matchesPattern } from "./shell-pattern.ts";
 import { applyRedirections } from "./shell-redirection.ts";
+import type { FindProgram } from "./shell-state.ts";
+import { ShellState } from "./shell-state.ts";
 import type { Command, Redirections } from "./shell-syntax.ts";
 import { ShellSyntaxError } from "./shell-syntax.ts";
 
-export type Descriptors = ReadonlyMap<number, Input | Output>;
-export type FindProgram = (name: string) => Program | undefined;
 type Simple = Extract<Command, { is: "simple" }>;
 
 /** Commands after which other work of the process gets its turn, so that an endless loop cannot freeze it. */
@@ -30,45 +30,16 @@ export async function runShell(
   findProgram: FindProgram,
 ): Promise<number> {
   const [name = "sh", ...args] = positional;
-  const shell = new Shell(context, findProgram, name, args);
+  const shell = new Interpreter(context, findProgram, name, args);
   return await shell.main(text);
 }
 
-export class Shell {
-  readonly context: Context;
-  readonly findProgram: FindProgram;
-  readonly name: string;
-  positional: readonly string[];
-  descriptors: Descriptors;
-  folder: string;
-  lastExit = 0;
-  readonly variables = new Map<string, string>();
-  readonly exported = new Set<string>();
-  readonly readonlyNames = new Set<string>();
-  readonly functions = new Map<string, Command>();
-  readonly options = new Set<string>();
-  readonly background: Promise<number>[] = [];
-  exitTrap: string | undefined;
-  line = 1;
+export class Interpreter extends ShellState {
   #sinceTurn = 0;
+  /** How many conditions we are in: `set -e` does not end the shell there. */
   #conditions = 0;
-
-  constructor(context: Context, findProgram: FindProgram, name: string, positional: readonly string[]) {
-    this.context = context;
-    this.findProgram = findProgram;
-    this.name = name;
-    this.positional = positional;
-    this.folder = context.folder;
-    this.descriptors = new Map<number, Input | Output>([
-      [0, context.stdin],
-      [1, context.stdout],
-      [2, context.stderr],
-    ]);
-    for (const [key, value] of context.environment) {
-      this.variables.set(key, value);
-      this.exported.add(key);
-    }
-  }
+  /** The exit status of the last substitution in this command, which is that of an assignment alone. */
+  #substituted: number | undefined;
 
   async main(text: string): Promise<number> {
     let exit = await this.#untilExit(async () => await this.evaluate(text));
@@ -94,44 +65,6 @@ export class Shell {
   async run(command: Command): Promise<number> {
     this.lastExit = await this.#runAny(command);
     return this.lastExit;
-  }
-
-  output(descriptor: number): Output {
-    const found = this.descriptors.get(descriptor);
-    return found === undefined || found instanceof Input ? { write: () => undefined } : found;
-  }
-
-  input(): Input {
-    const found = this.descriptors.get(0);
-    return found instanceof Input ? found : new Input();
-  }
-
-  /** Says it in dash's way and ends the shell. */
-  fail(message: string, exit = 2): never {
-    this.output(2).write(`${this.name}: ${this.line}: ${message}\n`);
-    throw new Exit(exit);
-  }
-
-  assign(name: string, value: string): void {
-    if (this.readonlyNames.has(name)) this.fail(`${name}: is read only`);
-    this.variables.set(name, value);
-    if (this.options.has("a")) this.exported.add(name);
-  }
-
-  /** What a program started from here sees. */
-  programContext(): Context {
-    const exported = [...this.exported].flatMap((name) => {
-      const value = this.variables.get(name);
-      return value === undefined ? [] : [[name, value] as const];
-    });
-    return {
-      ...this.context,
-      stdin: this.input(),
-      stdout: this.output(1),
-      stderr: this.output(2),
-      environment: new Map(exported),
-      folder: this.folder,
-    };
   }
 
   async #runAny(command: Command): Promise<number> {
@@ -271,20 +204,11 @@ export class Shell {
 
   async #withAssignments(command: Simple, name: string, args: readonly string[]): Promise<number> {
     if (command.assignments.length === 0) return await this.invoke(name, args);
-    const before = new Map(this.variables);
-    const exportedBefore = new Set(this.exported);
+    const values: [name: string, value: string][] = [];
     for (const { name: variable, value } of command.assignments) {
-      this.assign(variable, await expandText(value, this.scope()));
-      this.exported.add(variable);
+      values.push([variable, await expandText(value, this.scope())]);
     }
-    const exit = await this.invoke(name, args);
-    for (const { name: variable } of command.assignments) {
-      const value = before.get(variable);
-      if (value === undefined) this.variables.delete(variable);
-      else this.variables.set(variable, value);
-      if (!exportedBefore.has(variable)) this.exported.delete(variable);
-    }
-    return exit;
+    return await this.withVariables(values, async () => await this.invoke(name, args));
   }
 
   /** Runs a function, builtin or program by name. */
@@ -312,31 +236,19 @@ export class Shell {
     }
   }
 
-  copy(): Shell {
-    const copy = new Shell(this.context, this.findProgram, this.name, this.positional);
-    copy.descriptors = this.descriptors;
-    copy.folder = this.folder;
-    copy.lastExit = this.lastExit;
-    copy.line = this.line;
+  copy(): Interpreter {
+    const copy = new Interpreter(this.context, this.findProgram, this.name, this.positional);
+    copy.adopt(this);
     copy.#conditions = this.#conditions;
-    copy.variables.clear();
-    copy.exported.clear();
-    for (const [name, value] of this.variables) copy.variables.set(name, value);
-    for (const name of this.exported) copy.exported.add(name);
-    for (const name of this.readonlyNames) copy.readonlyNames.add(name);
-    for (const [name, body] of this.functions) copy.functions.set(name, body);
-    for (const option of this.options) copy.options.add(option);
     return copy;
   }
-
-  #substituted: number | undefined;
 
   scope(): Scope {
     return {
       files: this.context.files,
       folder: this.folder,
       positional: this.positional,
-      parameter: (name) => this.#parameter(name),
+      parameter: (name) => this.parameter(name),
       assign: (name, value) => this.assign(name, value),
       substitute: async (body) => {
         const chunks: string[] = [];
@@ -348,16 +260,6 @@ export class Shell {
       fail: (message) => this.fail(message),
       refusesUnset: this.options.has("u"),
     };
-  }
-
-  #parameter(name: string): string | undefined {
-    if (/^\d+$/.test(name)) return name === "0" ? this.name : this.positional[Number(name) - 1];
-    if (name === "#") return String(this.positional.length);
-    if (name === "?") return String(this.lastExit);
-    if (name === "$") return "4242";
-    if (name === "-") return [...this.options].join("");
-    if (name === "!") return this.background.length === 0 ? undefined : String(4300 + this.background.length);
-    return this.variables.get(name);
   }
 
   async #fields(words: Simple["words"]): Promise<string[]> {
