@@ -21,19 +21,22 @@ const secretBytesMax = 64 * 1024;
 // Each round of validation names one unknown key per mapping.
 const roundsMax = 50;
 
-/** Reads and checks a file. Throws ConfigError with all that is wrong. */
-export function loadConfig(file: string, surroundings: Surroundings): Loaded {
-  const { text, mode } = readText(file);
-  return parseConfig(text, { file, mode, readSecret, ...surroundings });
+/** Reads and checks a file. `shownAs` names it in reports. Throws ConfigError with all that is wrong. */
+export function loadConfig(file: string, surroundings: Surroundings & { shownAs?: string }): Loaded {
+  const { shownAs = file, ...rest } = surroundings;
+  const { text, mode } = readText(file, shownAs);
+  return parseConfig(text, { file: shownAs, folder: dirname(resolve(file)), mode, readSecret, ...rest });
 }
 
-/** As `loadConfig`, for a text that is at hand. `mode`: the file's permission bits. Throws nothing but ConfigError. */
+/**
+ * As `loadConfig`, for a text that is at hand. `folder`: where relative paths begin; `mode`: the file's permission
+ * bits. Throws nothing but ConfigError.
+ */
 export function parseConfig(
   text: string,
-  place: Surroundings & { file: string; mode?: number; readSecret: ReadSecret },
+  place: Surroundings & { file: string; folder: string; mode?: number; readSecret: ReadSecret },
 ): Loaded {
-  const { file, env, home } = place;
-  const folder = dirname(resolve(file));
+  const { file, folder, env, home } = place;
   const atHome = (path: string): string => absolute(path, folder, home);
   const readSecretAt: ReadSecret = (path) => place.readSecret(atHome(path));
 
@@ -49,9 +52,9 @@ export function parseConfig(
   return { file, config: completed.config, locate: tree.locate };
 }
 
-function readText(file: string): { text: string; mode: number } {
+function readText(file: string, shownAs: string): { text: string; mode: number } {
   const fail = (message: string): never => {
-    throw new ConfigError(file, [{ path: "", line: 0, column: 0, message }]);
+    throw new ConfigError(shownAs, [{ path: "", line: 0, column: 0, message }]);
   };
   try {
     const stat = statSync(file);

@@ -1,0 +1,47 @@
+// Which hosts.yaml a verb means, and that file with the plugins it asks for. The one place where configuration and
+// plugins meet before anything runs.
+import { basename, isAbsolute, relative, resolve } from "node:path";
+import { loadConfig, type Loaded } from "../config/load.ts";
+import { ConfigError, pathText, type Problem } from "../config/problem.ts";
+import { createCatalog, type Catalog } from "../plugin/catalog.ts";
+import { loadPlugins, type BrokenPlugin } from "../plugin/load.ts";
+import type { Context } from "./context.ts";
+
+/** A configuration with its plugins. `broken` plugins are left out of the catalog. */
+export type Equipped = Loaded & { catalog: Catalog; broken: readonly BrokenPlugin[] };
+
+/** Reads the file that `--config`, `$MEDIC_CONFIG` or the folder names. Throws ConfigError. */
+export function readConfig(context: Context, option: string | undefined): Loaded {
+  const named = option ?? (context.env["MEDIC_CONFIG"] || "hosts.yaml");
+  const file = resolve(context.folder, named);
+  // Short where that is possible: the name begins every line of a report.
+  const near = relative(context.folder, file);
+  const shown = near.startsWith("..") || isAbsolute(near) ? file : near;
+  return loadConfig(file, { env: context.env, home: context.home, shownAs: shown });
+}
+
+/** As `readConfig`, with plugins. Throws ConfigError when options do not fit a plugin; a broken plugin is only named. */
+export async function readEquipped(context: Context, option: string | undefined): Promise<Equipped> {
+  const loaded = readConfig(context, option);
+  const { problems, ...equipment } = await equip(loaded);
+  if (problems.length > 0) throw new ConfigError(loaded.file, problems);
+  return { ...loaded, ...equipment };
+}
+
+/** The plugins of a configuration, and what hosts.yaml says of them that does not fit. */
+export async function equip({
+  config,
+  locate,
+}: Loaded): Promise<Pick<Equipped, "catalog" | "broken"> & { problems: Problem[] }> {
+  const { plugins, broken } = await loadPlugins(config.pluginFolders);
+  const catalog = createCatalog(plugins, config.hosts);
+  // Of a plugin that is broken nothing is known, so what hosts.yaml says of it is no mistake of hosts.yaml's.
+  const unknowable = new Set(broken.map(({ folder }) => basename(folder)));
+  const problems = catalog.problems
+    .filter(({ path }) => !unknowable.has(path[3] ?? ""))
+    .map(({ path, message }): Problem => {
+      const text = pathText(path.map((key) => (/^\d+$/.test(key) ? Number(key) : key)));
+      return { path: text, ...locate(text, "key"), message };
+    });
+  return { catalog, broken, problems };
+}
