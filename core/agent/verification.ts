@@ -36,14 +36,18 @@ export async function verify(watched: Watched): Promise<Verdict> {
   let firstHealthyAt: string | undefined;
   let stable: { since: number; marker: string | undefined } | undefined;
   let pollMs = POLL_FIRST_MS;
+  // The last look comes just after the deadline, and still counts; none after it may begin a stable window.
+  let late = false;
   for (;;) {
     const sight = sightOf(watched, await watched.look());
     signal.throwIfAborted();
     const at = now();
     if (sight.is === "healthy") {
       firstHealthyAt ??= new Date(at).toISOString();
-      if (stable === undefined || stable.marker !== sight.marker) stable = { since: at, marker: sight.marker };
-      const heldSeconds = (at - stable.since) / 1000;
+      // Another marker is another run of the service: it has to hold from here on.
+      if (stable?.marker !== sight.marker) stable = undefined;
+      if (!late || stable !== undefined) stable ??= { since: at, marker: sight.marker };
+      const heldSeconds = stable === undefined ? -1 : (at - stable.since) / 1000;
       if (heldSeconds >= watched.stableSeconds)
         return healthyVerdict(watched, sight.marker, heldSeconds, firstHealthyAt);
     } else {
@@ -51,6 +55,7 @@ export async function verify(watched: Watched): Promise<Verdict> {
     }
     // A stable window that began in time may end after the deadline; one that broke may not begin again after it.
     if (stable === undefined && at >= deadline) return sickVerdict(watched, sight, firstHealthyAt);
+    late = at >= deadline;
     const untilStable = stable === undefined ? Infinity : stable.since + watched.stableSeconds * 1000 - at;
     await sleep(Math.max(0, Math.min(pollMs, untilStable, stable === undefined ? deadline - at : Infinity)), signal);
     pollMs = Math.min(pollMs * 1.5, POLL_MAX_MS);

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createRespond } from "../../core/agent/respond.ts";
+import type { Responder } from "../../core/agent/responder.ts";
+import { createRunbookResponder, fitting } from "../../core/agent/runbook.ts";
+import type { IncidentRecord } from "../../core/incident/incident.ts";
+import type { Calls, Incident } from "../../core/plugin/contract.ts";
+import { kinds, never, toyAgent, toyRecord } from "../support/agent.ts";
+import { darkness, lampStatus, transportError } from "../support/toy.ts";
+
+function toyRespond(agent: ReturnType<typeof toyAgent>, responders?: readonly Responder[]) {
+  const runbooksFor = (incident: Incident) =>
+    darkness.when(incident, { lamps: ["lamp"] }) ? [fitting(darkness as never, { lamps: ["lamp"] })] : [];
+  const pause = (seconds: number, signal: AbortSignal) => agent.clock.sleep(seconds * 1000, signal);
+  const respond = createRespond({
+    responders: responders ?? [createRunbookResponder(runbooksFor, pause)],
+    toolboxFor: agent.toolboxFor,
+    runbooksFor,
+    evidenceFor: () => [{ tool: lampStatus, input: { name: "lamp" } }] as unknown as Calls[string][],
+    record: (_incident, event) => void agent.events.push(event),
+    sleep: agent.clock.sleep,
+    now: agent.clock.now,
+  });
+  return (record: IncidentRecord = toyRecord) => respond(record, never);
+}
+
+const saysWell: Responder = { name: "claude", work: async () => ({ is: "well", why: "I restarted it, all is fine" }) };
+
+describe("one incident", () => {
+  it("is seen, fixed, proven and resolved by Medic", async () => {
+    const agent = toyAgent();
+    await toyRespond(agent)();
+    assert.deepEqual(kinds(agent.events), [
+      "investigation-started",
+      "evidence-gathered",
+      "responder-started",
+      "fix-started",
+      "fix-dispatched",
+      "fix-judged",
+      "responder-finished",
+      "resolved",
+    ]);
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "resolved" && last.by === "medic");
+    assert.equal(agent.host.count("on"), 1);
+  });
+
+  it("is resolved by itself when it is found healthy", async () => {
+    const agent = toyAgent();
+    agent.host.lamps.set("lamp", { on: true, run: 1 });
+    await toyRespond(agent)();
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "resolved" && last.by === "itself");
+    assert.equal(agent.host.count("on"), 0);
+  });
+
+  it("is escalated with the planned commands when the owner has to agree", async () => {
+    const agent = toyAgent({ trust: "observe" });
+    await toyRespond(agent)();
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "escalated");
+    assert.deepEqual(last.planned?.steps, [["root", "lamp", "on", "lamp"]]);
+    assert.equal(agent.host.count("on"), 0);
+  });
+
+  it("is escalated when the fix does not help, and the fix is not repeated", async () => {
+    const agent = toyAgent();
+    agent.host.intercept = (argv) =>
+      argv.at(-2) === "on" ? { exit: 0, stdout: "{}", stderr: "", cutBytes: 0 } : undefined;
+    await toyRespond(agent)();
+    assert.equal(agent.events.at(-1)?.kind, "escalated");
+    assert.equal(agent.host.count("on"), 1);
+  });
+
+  it("is escalated, and nothing repeated, when the link is lost in the middle of the fix", async () => {
+    const agent = toyAgent();
+    agent.host.intercept = (argv) => {
+      if (argv.at(-2) === "on") throw transportError("ConnectionLost", true);
+      return undefined;
+    };
+    await toyRespond(agent)();
+    assert.equal(agent.events.at(-1)?.kind, "escalated");
+    assert.equal(agent.host.count("on"), 1);
+  });
+
+  it("with an unclear target is escalated, and no host is asked", async () => {
+    const agent = toyAgent();
+    await toyRespond(agent)({ ...toyRecord, target: { unclear: 'no host is called "nexsu"' } });
+    assert.deepEqual(kinds(agent.events), ["escalated"]);
+    assert.equal(agent.host.commands.length, 0);
+  });
+
+  it("is not resolved by a responder's word alone", async () => {
+    const agent = toyAgent();
+    await toyRespond(agent, [saysWell])();
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "escalated");
+    assert.match(last.reason, /the host does not show it/);
+    assert.equal(agent.host.count("on"), 0);
+  });
+
+  it("is resolved by itself when a responder's word is what the host shows", async () => {
+    const agent = toyAgent();
+    agent.host.lamps.set("lamp", { on: true, run: 1 });
+    await toyRespond(agent, [saysWell])();
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "resolved" && last.by === "itself");
+  });
+
+  it("goes to the next responder when one leaves it unsettled, and not when one escalates", async () => {
+    const asked: string[] = [];
+    const responder = (name: string, is: "unsettled" | "escalate"): Responder => ({
+      name,
+      async work() {
+        asked.push(name);
+        return { is, reason: `${name} says so` };
+      },
+    });
+    const agent = toyAgent();
+    await toyRespond(agent, [responder("a", "unsettled"), responder("b", "escalate"), responder("c", "unsettled")])();
+    assert.deepEqual(asked, ["a", "b"]);
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "escalated" && last.reason === "b says so");
+  });
+
+  it("gathers the evidence before any fix", async () => {
+    const agent = toyAgent();
+    await toyRespond(agent)();
+    const order = kinds(agent.events);
+    assert.ok(order.indexOf("evidence-gathered") < order.indexOf("fix-started"));
+  });
+});

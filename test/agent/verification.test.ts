@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { verify, type Watched } from "../../core/agent/verification.ts";
+import type { Calls, Fix, Seen } from "../../core/plugin/contract.ts";
+import { fakeClock } from "../support/clock.ts";
+import { lampOn } from "../support/toy.ts";
+
+type Lamp = { on: boolean; run: string } | { unavailable: string };
+
+/** Verifies against a lamp whose state is a function of the seconds since the fix. */
+async function verifyLamp(lampAt: (seconds: number) => Lamp, more: Partial<Watched> = {}) {
+  const clock = fakeClock();
+  const start = clock.now();
+  return verify({
+    fix: lampOn as unknown as Fix,
+    input: { name: "lamp" },
+    before: { lamp: { on: false, run: "1" } },
+    dispatch: { is: "done", seconds: 1 },
+    withinSeconds: 20,
+    stableSeconds: 5,
+    look: async () => ({ lamp: lampAt((clock.now() - start) / 1000) }) as unknown as Seen<Calls>,
+    now: clock.now,
+    sleep: clock.sleep,
+    signal: new AbortController().signal,
+    ...more,
+  });
+}
+
+describe("verification", () => {
+  it("calls fixed what began, changed, and stays healthy", async () => {
+    const verdict = await verifyLamp((seconds) => ({ on: seconds >= 3, run: "2" }));
+    assert.equal(verdict.outcome, "fixed");
+    assert.equal(verdict.marker, "2");
+    assert.match(verdict.firstHealthyAt ?? "", /^2026-11-23T12:00:0[345]/);
+  });
+
+  it("calls recovered what is healthy in the same run as before", async () => {
+    assert.equal((await verifyLamp(() => ({ on: true, run: "1" }))).outcome, "recovered");
+  });
+
+  it("calls recovered, not fixed, what is healthy when nobody knows whether the fix ran", async () => {
+    const verdict = await verifyLamp(() => ({ on: true, run: "2" }), {
+      dispatch: { is: "unknown", why: "the link was lost" },
+    });
+    assert.equal(verdict.outcome, "recovered");
+  });
+
+  it("calls unknown what is not healthy when nobody knows whether the fix ran", async () => {
+    const verdict = await verifyLamp(() => ({ on: false, run: "1" }), {
+      dispatch: { is: "unknown", why: "the link was lost" },
+    });
+    assert.equal(verdict.outcome, "unknown");
+  });
+
+  it("does not call fixed what keeps restarting, though each look finds it healthy", async () => {
+    const verdict = await verifyLamp((seconds) => ({ on: true, run: String(Math.floor(seconds / 1.7)) }), {
+      withinSeconds: 30,
+    });
+    assert.notEqual(verdict.outcome, "fixed");
+  });
+
+  it("does not call fixed what falls over within the stable window", async () => {
+    const verdict = await verifyLamp((seconds) => ({ on: seconds >= 2 && seconds < 5, run: "2" }));
+    assert.equal(verdict.outcome, "not-fixed");
+    assert.match(verdict.why, /did not stay/);
+  });
+
+  it("lets a stable window that began in time end after the deadline", async () => {
+    const verdict = await verifyLamp((seconds) => ({ on: seconds >= 17, run: "2" }), {
+      withinSeconds: 20,
+      stableSeconds: 10,
+    });
+    assert.equal(verdict.outcome, "fixed");
+  });
+
+  it("calls unverified what cannot be seen, never fixed", async () => {
+    const verdict = await verifyLamp(() => ({ unavailable: "no route to host" }));
+    assert.equal(verdict.outcome, "unverified");
+    assert.match(verdict.why, /no route to host/);
+  });
+
+  it("does not count a blind moment as health", async () => {
+    const verdict = await verifyLamp((seconds) =>
+      seconds < 18 ? { unavailable: "rebooting" } : { on: true, run: "2" },
+    );
+    assert.equal(verdict.outcome, "fixed");
+    assert.match(verdict.firstHealthyAt ?? "", /12:00:(18|19|20|21|22|23)/);
+  });
+
+  it("stops when aborted", async () => {
+    const abort = new AbortController();
+    abort.abort(new Error("shutting down"));
+    await assert.rejects(
+      verifyLamp(() => ({ on: false, run: "1" }), { signal: abort.signal }),
+      /shutting down/,
+    );
+  });
+});
