@@ -71,13 +71,13 @@ type Inspected = {
   restartPolicy: string;
   networkMode: string;
   privileged: boolean;
-  memoryLimitBytes: number | undefined;
-  cpuLimit: number | undefined;
+  memoryLimitBytes: number | null;
+  cpuLimit: number | null;
   logDriver: string;
   devices: { onHost: string; inside: string }[];
   mounts: { type: string; source: string; destination: string; writable: boolean }[];
   hasHealthcheck: boolean;
-  compose: { project: string; service: string } | undefined;
+  compose: { project: string; service: string } | null;
 };
 
 export const dockerInspect = diagnostic({
@@ -112,8 +112,8 @@ export const dockerInspect = diagnostic({
       restartPolicy: retries > 0 ? `${policy}:${retries}` : policy === "" ? "no" : policy,
       networkMode: line.network,
       privileged: line.privileged,
-      memoryLimitBytes: line.memory === 0 ? undefined : line.memory,
-      cpuLimit: line.nanoCpus === 0 ? undefined : line.nanoCpus / 1e9,
+      memoryLimitBytes: line.memory === 0 ? null : line.memory,
+      cpuLimit: line.nanoCpus === 0 ? null : line.nanoCpus / 1e9,
       logDriver: line.log,
       devices: (line.devices ?? []).map((device) => ({ onHost: device.PathOnHost, inside: device.PathInContainer })),
       mounts: line.mounts.map((mount) => ({
@@ -123,7 +123,7 @@ export const dockerInspect = diagnostic({
         writable: mount.RW,
       })),
       hasHealthcheck: line.hasHealthcheck,
-      compose: line.project === "" ? undefined : { project: line.project, service: line.service },
+      compose: line.project === "" ? null : { project: line.project, service: line.service },
     };
   },
 });
@@ -157,7 +157,7 @@ exit 0`,
   parse(
     result,
     { name },
-  ): { exists: false } | { exists: true; reference: string; runs: Image | undefined; outdated: boolean } | Unavailable {
+  ): { exists: false } | { exists: true; reference: string; runs: Image | null; outdated: boolean } | Unavailable {
     if (isMissing(result.stderr)) return { exists: false };
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const parts = sections(result.stdout);
@@ -172,8 +172,8 @@ exit 0`,
     return {
       exists: true,
       reference: container.reference,
-      // Undefined: the image is gone from the host (watchtower --cleanup removes the old one).
-      runs: runs === undefined ? undefined : imageOf(runs),
+      // Null: the image is gone from the host (watchtower --cleanup removes the old one).
+      runs: runs === undefined ? null : imageOf(runs),
       outdated: tagged !== undefined && tagged.id !== container.id,
     };
   },

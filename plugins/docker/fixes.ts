@@ -9,9 +9,10 @@ import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus, runOf } from "./status.ts";
 import type { Container, ContainerStatus } from "./status.ts";
 import { dockerNetwork } from "./surroundings.ts";
+import type { Network } from "./surroundings.ts";
 
 const withinSeconds = 120;
-type Seen = { status: ContainerStatus };
+type NetworkStatus = { exists: false } | Network;
 
 export const dockerStart = fix({
   name: "docker_start",
@@ -31,10 +32,7 @@ export const dockerStart = fix({
     }
     if (status.networkMode.startsWith("container:")) {
       const { network } = yield* need({ network: call(dockerNetwork, { name }) });
-      if (network.exists && network.through?.running !== true) {
-        const provider = network.through?.name ?? "a container that is gone";
-        return refuse(`"${name}" uses the network of ${provider}, which does not run: start that first`);
-      }
+      if (!isServed(network)) return refuse(unserved(name, network));
     }
     const asks = options.onStopped === "ask" && status.stoppedByPerson;
     return {
@@ -92,6 +90,7 @@ export const dockerRestart = fix({
     if (endedOnPurpose(status)) {
       return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
     }
+    if (!isServed(network)) return refuse(unserved(name, network));
     const restart = (target: string) =>
       ["root", "docker", "restart", "-t", String(graceSeconds), "--", target] as const;
     return {
@@ -116,12 +115,22 @@ function objectionTo(status: ContainerStatus, name: string): string | undefined 
   return undefined;
 }
 
+/** Whether the container whose network this one uses is there; true for a network of its own. */
+export function isServed(network: NetworkStatus): boolean {
+  return !network.exists || network.through === null || network.through.running;
+}
+
+export function unserved(name: string, network: NetworkStatus): string {
+  const provider = network.exists ? network.through?.name : undefined;
+  return `"${name}" uses the network of ${provider ?? "a container that is gone"}, which does not run: start that first`;
+}
+
 /** A one-off that did its work, or that somebody asked to end: nothing would have started it again. */
 export function endedOnPurpose(status: Container): boolean {
   return status.state === "exited" && status.restartPolicy === "no" && (status.exit === 0 || status.exit === 143);
 }
 
 /** Runs, and passes its health check where it has one. */
-export function isWell(status: Seen["status"]): boolean {
+export function isWell(status: ContainerStatus): boolean {
   return status.exists && status.running && (status.health === "none" || status.health === "healthy");
 }

@@ -20,12 +20,11 @@ export const dockerLogs = diagnostic({
   command: (input) =>
     script(
       `root docker container inspect --format '{"name":{{json .Name}},"driver":{{json .HostConfig.LogConfig.Type}},"startedAt":{{json .State.StartedAt}}}' -- "$1" || exit
-started=$(root docker container inspect --format '{{.State.StartedAt}}' -- "$1")
 echo --medic:lines
-root docker logs --timestamps --since "\${3:-$started}" --tail "$2" -- "$1" 2>&1`,
+root docker logs --timestamps --since "$3" --tail "$2" -- "$1" 2>&1`,
       input.name,
       String(input.lines),
-      input.since ?? "",
+      input.since ?? "0",
     ),
   parse(result, input): { exists: false } | Logs | Unavailable {
     if (isMissing(result.stderr)) return { exists: false };
@@ -44,15 +43,23 @@ root docker logs --timestamps --since "\${3:-$started}" --tail "$2" -- "$1" 2>&1
       return blind({ ...result, stderr: `${result.stderr}\n${said}` }) ?? unavailable({ ...result, stdout: said });
     }
     const newest = said.split("\n").filter((line) => line !== "");
+    const run = input.since === undefined ? ofRun(newest, container?.startedAt) : newest;
     return {
       exists: true,
       since: input.since ?? container?.startedAt ?? "",
-      lines: newest.slice(-input.lines).map((line) => line.slice(0, 1000)),
+      lines: run.slice(-input.lines).map((line) => line.slice(0, 1000)),
       // The older end is missing: by docker's --tail, or because the output was bounded on its way.
-      cut: result.cutBytes > 0 || newest.length >= input.lines,
+      cut: result.cutBytes > 0 || run.length >= input.lines,
     };
   },
 });
+
+/** Drops the lines of earlier runs. The first words of a run are a little older than its StartedAt. */
+function ofRun(lines: readonly string[], startedAt: string | undefined): readonly string[] {
+  const from = Date.parse(startedAt ?? "") - 2000;
+  const first = lines.findIndex((line) => Date.parse(line.split(" ", 1)[0] ?? "") >= from);
+  return first < 0 ? [] : lines.slice(first);
+}
 
 const happened = v.object({
   time: v.number(),
@@ -70,7 +77,7 @@ const events = `root docker events --since "$(( $now - $seconds ))" --until "$((
 export const dockerEvents = diagnostic({
   name: "docker_events",
   description:
-    "What docker did to the containers (or to one) lately: start, die with exit code, kill with signal, oom, health changes. A restart of the docker daemon forgets all.",
+    "What docker did to the containers (or to one) lately: start, die with exit code, kill with signal, oom, health changes. Docker keeps the newest 256 only, each health check counts for three, and a restart of its daemon forgets all: none is no proof that nothing happened.",
   input: v.strictObject({
     name: v.optional(containerName),
     minutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1440)), 60),
@@ -168,7 +175,9 @@ function explain(status: Container, events: readonly Happening[]): Explained {
   }
   const cause = causeOf(status, run, killed !== undefined);
   const meaning =
-    cause === "runs" ? "it runs" : (exitMeanings[status.exit] ?? `ended with its own code ${status.exit}`);
+    cause === "runs"
+      ? `it is ${status.state}`
+      : (exitMeanings[status.exit] ?? `ended with its own code ${status.exit}`);
   return {
     exists: true,
     state: status.state,

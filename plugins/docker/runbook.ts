@@ -8,7 +8,7 @@ import { call, look, matches, need, pause, runbook } from "medic/plugin";
 import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
 import { brief } from "./answers.ts";
-import { dockerRestart, dockerStart, dockerUnpause, endedOnPurpose } from "./fixes.ts";
+import { dockerRestart, dockerStart, dockerUnpause, endedOnPurpose, isServed, unserved } from "./fixes.ts";
 import { dockerExplainExit, dockerHealthLog, dockerLogs } from "./history.ts";
 import { containerName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
@@ -93,8 +93,10 @@ function* running(status: Container, incident: Incident): Inquiry<Decision> {
     loop: call(dockerRestartLoop, { name, seconds: 5 }),
     health: call(dockerHealthLog, { name }),
   });
-  if ("looping" in loop && loop.looping) return yield* dying(status);
+  const young = status.ageSeconds !== undefined && status.ageSeconds < 120;
+  if (("looping" in loop && loop.looping) || (young && status.restartCount >= 3)) return yield* dying(status);
   if ("deadNamespace" in network && network.deadNamespace) {
+    if (!isServed(network)) return { escalate: unserved(name, network) };
     if (triedIn(incident)) return { escalate: `"${name}" was restarted and still has no network` };
     return { fix: call(dockerRestart, { name }) };
   }

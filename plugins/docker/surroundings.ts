@@ -68,8 +68,8 @@ export type Network = {
   mode: string;
   networks: { name: string; address: string; gateway: string }[];
   /** The container whose network it uses (`network_mode: container:…`). */
-  through: { name: string | undefined; running: boolean } | undefined;
-  /** That container was started again later: ours sits in a namespace nobody serves, and looks "running". */
+  through: { name: string | null; running: boolean } | null;
+  /** That container went or was started again later: ours sits in a namespace nobody serves, and looks "running". */
   deadNamespace: boolean;
   /** Running containers that use this one's network: a restart of this one cuts them off. */
   dependents: string[];
@@ -115,7 +115,7 @@ exit 0`,
         address: IPAddress,
         gateway: Gateway,
       })),
-      through: shared ? { name: through?.name.slice(1), running: through?.running ?? false } : undefined,
+      through: shared ? { name: through?.name.slice(1) ?? null, running: through?.running ?? false } : null,
       deadNamespace: shared && own.running && servedSince > Date.parse(own.startedAt),
       dependents: others
         .filter((other) => other.running && uses.has(other.network))
@@ -146,18 +146,18 @@ root ss -H -ltunp
 echo "--medic:exit $?"`,
       String(wanted),
     ),
-  parse(result, input): { containers: string[]; listeners: Listener[] | undefined } | Unavailable {
+  parse(result, input): { containers: string[]; listeners: Listener[] | null } | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const parts = sections(result.stdout);
     const containers = jsonLines(parts[""] ?? "", publishing);
     if (containers === undefined) return notUnderstood(result);
     return {
       containers: containers.map((container) => container.name),
-      // Undefined: this host has no ss, or does not let us ask; that is not "nobody listens".
+      // Null: this host has no ss, or does not let us ask; that is not "nobody listens".
       listeners:
         parts["exit"] === "0"
           ? listenersOf(parts["listeners"] ?? "").filter((listener) => listener.port === input.port)
-          : undefined,
+          : null,
     };
   },
 });
@@ -199,9 +199,7 @@ export const dockerDiskUsage = diagnostic({
 echo --medic:disk
 df -Pk -- "$(root docker info --format '{{.DockerRootDir}}')" 2>&1
 exit 0`),
-  parse(
-    result,
-  ): { kinds: Kept[]; disk: { mount: string; usedPercent: number; freeBytes: number } | undefined } | Unavailable {
+  parse(result): { kinds: Kept[]; disk: Disk | null } | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const parts = sections(result.stdout);
     const kinds = jsonLines(parts[""] ?? "", kept)?.map((line) => ({
@@ -212,12 +210,14 @@ exit 0`),
       reclaimableBytes: bytesOf(line.free.replace(/\s*\(.*$/, "")),
     }));
     if (kinds === undefined) return notUnderstood(result);
-    return { kinds, disk: disksOf(parts["disk"] ?? "")[0] };
+    return { kinds, disk: disksOf(parts["disk"] ?? "")[0] ?? null };
   },
 });
 
+export type Disk = { mount: string; usedPercent: number; freeBytes: number };
+
 /** Rows of `df -Pk`. */
-export function disksOf(text: string): { mount: string; usedPercent: number; freeBytes: number }[] {
+export function disksOf(text: string): Disk[] {
   return text.split("\n").flatMap((line) => {
     const row = /^\S.*?\s+\d+\s+\d+\s+(\d+)\s+(\d+)%\s+(\/.*)$/.exec(line);
     return row === null ? [] : { mount: row[3] ?? "", usedPercent: Number(row[2]), freeBytes: Number(row[1]) * 1024 };
@@ -254,12 +254,12 @@ fi
 exit 0`,
       name,
     ),
-  parse(result, { name }): { compose: undefined } | { compose: ComposeConfig } | Unavailable {
+  parse(result, { name }): { compose: ComposeConfig | null } | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const parts = sections(result.stdout);
     const [dockerName = "", project = "", service = "", folder = "", files = ""] = (parts[""] ?? "").split("\n");
     if (!isNamed(dockerName, name)) return unavailable(`there is no container "${name}"`);
-    if (project === "") return { compose: undefined };
+    if (project === "") return { compose: null };
     const said = parts["config"] ?? "";
     if (/is not a docker command|unknown shorthand flag|unknown flag/.test(said)) {
       return unavailable("this host's docker has no compose plugin, so its compose file cannot be checked");
