@@ -99,8 +99,9 @@ export type SshdCounts = {
   refusedSessions: number;
   /** Connections dropped for MaxStartups: before any key was seen. */
   droppedStartups: number;
-  /** When each of `sessions` began, in milliseconds since 1970, oldest first. */
-  sessionTimes: number[];
+  /** Each of `sessions`, oldest first: when it began (milliseconds since 1970), from which address and port, and on
+   *  which channel. sshd gives out the lowest free number, so channel 4 says that five were open at that moment. */
+  sessionLog: { at: number; from: string; channel: number }[];
   /** Pass it as `since` to count from here on. */
   cursor: string;
 };
@@ -118,7 +119,8 @@ export async function sshdCounts(name: string, of: { key?: string; since?: Date 
   return { ...countLines(lines, of.key), cursor };
 }
 
-type JournalLine = { message: string; at: number; cursor: string };
+/** A line of sshd's log; `at` in milliseconds since 1970. */
+export type JournalLine = { message: string; at: number; cursor: string };
 
 function journalLine(json: string): JournalLine {
   const entry = JSON.parse(json) as Record<string, string>;
@@ -132,8 +134,14 @@ async function lastCursor(name: string): Promise<string> {
 }
 
 /** Counts sshd's lines. A session belongs to the key whose login came from the same address and port before it. */
-export function countLines(lines: readonly JournalLine[], key?: string): Omit<SshdCounts, "cursor"> {
-  const counts = { accepted: 0, sessions: 0, refusedSessions: 0, droppedStartups: 0, sessionTimes: [] as number[] };
+export function countLines(lines: readonly Omit<JournalLine, "cursor">[], key?: string): Omit<SshdCounts, "cursor"> {
+  const counts = {
+    accepted: 0,
+    sessions: 0,
+    refusedSessions: 0,
+    droppedStartups: 0,
+    sessionLog: [] as SshdCounts["sessionLog"],
+  };
   const peers = new Set<string>();
   for (const { message, at } of lines) {
     const login = /^Accepted publickey for \S+ from (\S+ port \d+) ssh2: \S+ (\S+)/.exec(message);
@@ -144,10 +152,10 @@ export function countLines(lines: readonly JournalLine[], key?: string): Omit<Ss
       // The port may be one that a login of the wanted key used earlier.
       peers.delete(login[1] ?? "");
     }
-    const session = /^Starting session: .* from (\S+ port \d+) id \d+$/.exec(message);
+    const session = /^Starting session: .* from (\S+ port \d+) id (\d+)$/.exec(message);
     if (session && (key === undefined || peers.has(session[1] ?? ""))) {
       counts.sessions += 1;
-      counts.sessionTimes.push(at);
+      counts.sessionLog.push({ at, from: session[1] ?? "", channel: Number(session[2]) });
     }
     if (message.includes("no more sessions")) counts.refusedSessions += 1;
     if (message.startsWith("drop connection #")) counts.droppedStartups += 1;

@@ -10,7 +10,7 @@
 //
 //   up      makes what is missing, starts what is not up; safe to repeat      --json prints lab.json
 //   status  what is up; exit 0 when all of it is, else 1                      --json prints the same as data
-//   down    ends everything; safe to repeat, and after an `up` that failed
+//   down    ends everything, and removes Medic's data (.lab/data) with it; safe to repeat, and after a failed `up`
 //   logs    sshd's log of each host
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -150,7 +150,7 @@ async function down(folder: string): Promise<number> {
   for (const ended of await Promise.allSettled([endMonitors(folder), ...all])) {
     if (ended.status === "rejected") failures.push(ended.reason);
   }
-  for (const path of ["lab.json", "hosts", "data"]) {
+  for (const path of ["lab.json", "hosts.yaml", "known_hosts", "hosts", "data"]) {
     if (failures.length === 0) rmSync(join(folder, path), { recursive: true, force: true });
   }
   if (failures.length > 0) throw new Error(failures.map((failure) => (failure as Error).message).join("\n"));

@@ -22,7 +22,8 @@ alerts:
   service: [service]
 responder:
   order: [runbook]
-limits: { stable: 10s }
+# Things are broken on purpose here, more often than at home.
+limits: { stable: 10s, fixesPerService: 100, fixesPerHost: 100 }
 pool: { idleTimeout: 5m }
 hosts:
 ${of.hosts.map((host) => hostConfig(host, of.identity)).join("")}`;
