@@ -216,7 +216,6 @@ class Conversation {
             wanted.map(({ name, input }) => ({ tool: name, input })),
             this.#briefing.signal,
           );
-    this.#briefing.signal.throwIfAborted();
     this.#note(outcomes);
     const texts = resultTexts(outcomes);
     return calls.map((call) => {

@@ -2,8 +2,8 @@
 // tool calls, so nothing that was cut, declined or garbled can run anything. It refuses to know what the tools do, what
 // has been spent, and whether asking again is worth it: those are the loop's questions.
 //
-// The SDK repairs half a tool input into a valid one (`{"name": "scry` becomes `{"name": "scry"}`), so inputs are put
-// together and parsed here, strictly.
+// The SDK mends half a tool input (`{"name": "web", "only_if` becomes `{"name": "web"}`), so inputs are put together and
+// parsed here, strictly.
 import Anthropic, { APIConnectionTimeoutError, APIError } from "@anthropic-ai/sdk";
 import type { Usage } from "./pricing.ts";
 

@@ -151,13 +151,13 @@ describe("the claude responder, from the evidence to a verdict", () => {
   });
 
   it("does not take a verdict that came with other calls: those run, and the verdict is asked again", async () => {
-    await using model = await FakeModel.start([says({ calls: [status, ...(well.calls ?? [])] }), says(well)]);
+    await using model = await FakeModel.start([says({ calls: [...(well.calls ?? []), status] }), says(well)]);
     const { conclusion, host } = await work(model);
     assert.equal(conclusion.is, "well");
     assert.equal(host.count("status"), 1);
     assert.deepEqual(
       model.lastBlocks(1).map(({ is_error }) => is_error ?? false),
-      [false, true],
+      [true, false],
     );
   });
 
@@ -343,11 +343,12 @@ describe("the claude responder and replies that are not whole", () => {
   });
 
   it("does not let the SDK mend half a tool input: the reply counts as broken", async () => {
-    const halfInput: Said = { calls: [{ ...on, rawInput: '{"name": "lam' }] };
+    const halfInput: Said = { calls: [{ ...on, rawInput: '{"name": "lamp", "only_if' }] };
     await using model = await FakeModel.start([says(halfInput), says({ calls: [on] }), says(well)]);
     const { host } = await work(model);
-    assert.equal(host.count("on"), 1);
     assert.equal(model.requests.length, 3);
+    assert.equal(model.requests[1]?.text, model.requests[0]?.text);
+    assert.equal(host.count("on"), 1);
   });
 
   it("does not run calls that the reply's ending contradicts", async () => {
