@@ -21,8 +21,19 @@ export type Target =
   | { host: string; plugin?: undefined; service?: undefined }
   | { unclear: string; host?: string; service?: string };
 
-/** `host/plugin:service`, or `host/-` for the host itself; unclear targets get a key of their own and are escalated. */
-export function incidentKey(target: Target): string {
-  if ("unclear" in target) return `?${target.host ?? ""}/${target.service ?? ""}`;
-  return target.service === undefined ? `${target.host}/-` : `${target.host}/${target.plugin}:${target.service}`;
+/**
+ * `host/plugin:service`, or `host/-` for the host itself. An unclear target begins with `?`, which no host's name does;
+ * one that names neither host nor service is told apart by `fingerprint`, so that strangers do not fold into each other.
+ */
+export function incidentKey(target: Target, fingerprint = ""): string {
+  if (!("unclear" in target)) {
+    return target.service === undefined ? `${target.host}/-` : `${target.host}/${target.plugin}:${target.service}`;
+  }
+  const named = target.host !== undefined || target.service !== undefined;
+  return named ? `?${target.host ?? ""}/${target.service ?? ""}` : `?/${fingerprint}`;
+}
+
+/** Whether a person asked; such an alert is over when Medic says so, since no monitor will. */
+export function isFromPerson(alert: Alert): boolean {
+  return alert.source === "person";
 }

@@ -7,9 +7,10 @@
 //                ├─▶ awaiting-approval
 //                ├─▶ resolved{by}                        (well again without us, or the alert was resolved)
 //                ├─▶ escalated{reason} ─▶ resolved{by}   (the monitor says it is over)
+//                │        └────────────▶ dismissed       (still firing when its quiet time is over: a new one opens)
 //                └─▶ dismissed{reason}
 import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
-import type { Alert, Target } from "./alert.ts";
+import { type Alert, isFromPerson, type Target } from "./alert.ts";
 
 export type State =
   | { is: "open" }
@@ -44,7 +45,8 @@ export type Asked = {
 /** What happens to an incident, in the order in which it is written down. `at` and `incident` are the journal's. */
 export type IncidentEvent =
   | { kind: "incident-opened"; key: string; target: Target; alert: Alert }
-  | { kind: "alert-folded"; alert: Alert }
+  /** `stale`: the monitor repeats what was resolved a moment ago. */
+  | { kind: "alert-folded"; alert: Alert; stale?: true }
   | { kind: "alert-resolved"; alert: Alert; allResolved: boolean }
   | { kind: "investigation-started"; resumed: boolean }
   | { kind: "evidence-gathered"; findings: readonly Asked[]; seconds: number }
@@ -92,8 +94,11 @@ export type Dispatch =
   | { is: "not-sent"; why: string }
   | { is: "unknown"; why: string };
 
+/** An event to be written down: the incident it belongs to is the writer's to say. */
+export type NewEvent = IncidentEvent & { incident: string };
+
 /** An event as the journal keeps it. `sequence` counts over all incidents from 1; `at` is ISO 8601, UTC. */
-export type JournalEvent = IncidentEvent & { sequence: number; incident: string; at: string };
+export type JournalEvent = NewEvent & { sequence: number; at: string };
 
 /** An incident as its events tell it. */
 export type IncidentRecord = {
@@ -102,13 +107,15 @@ export type IncidentRecord = {
   target: Target;
   /** The alert that opened it. */
   alert: Alert;
-  /** Fingerprints still firing. */
+  /** Fingerprints that monitors report as firing; a person's request is not among them. */
   firing: readonly string[];
   alerts: number;
   state: State;
   attempts: readonly Attempt[];
   openedAt: string;
   changedAt: string;
+  /** When it was resolved, escalated or dismissed; absent while Medic works on it. */
+  endedAt?: string;
   /** Alert accepted → first healthy answer after a fix; seconds, once known. */
   durationSeconds?: number;
 };
@@ -129,30 +136,39 @@ export function reduce(record: IncidentRecord | undefined, event: JournalEvent):
   const next: IncidentRecord = { ...record, changedAt: event.at };
   switch (event.kind) {
     case "alert-folded":
-      return { ...next, alerts: record.alerts + 1, firing: union(record.firing, event.alert.fingerprint) };
+      return {
+        ...next,
+        alerts: record.alerts + 1,
+        firing: event.stale === true ? record.firing : joined(record, event),
+      };
     case "alert-resolved":
       return { ...next, firing: record.firing.filter((fingerprint) => fingerprint !== event.alert.fingerprint) };
     case "investigation-started":
-      return { ...next, state: { is: "investigating" } };
+      return working(next, { is: "investigating" });
     case "approval-needed":
-      return { ...next, state: { is: "awaiting-approval", fix: event.tool } };
+      return working(next, { is: "awaiting-approval", fix: event.tool });
     case "fix-started":
-      return { ...next, state: { is: "fixing", fix: event.tool } };
+      return working(next, { is: "fixing", fix: event.tool });
     case "fix-dispatched":
-      return { ...next, state: { is: "verifying", fix: event.tool } };
+      return working(next, { is: "verifying", fix: event.tool });
     case "fix-refused":
       return withAttempt(next, { fix: event.tool, input: event.input, outcome: "refused", why: event.why });
     case "fix-judged":
       return judged(next, event);
     case "resolved":
-      return { ...next, state: { is: "resolved", by: event.by, why: event.why } };
+      return { ...next, state: { is: "resolved", by: event.by, why: event.why }, endedAt: event.at };
     case "escalated":
-      return { ...next, state: escalatedState(event) };
+      return { ...next, state: escalatedState(event), endedAt: event.at };
     case "dismissed":
-      return { ...next, state: { is: "dismissed", reason: event.reason } };
+      return { ...next, state: { is: "dismissed", reason: event.reason }, endedAt: event.at };
     default:
       return next;
   }
+}
+
+/** What comes late, after the end, is kept in the journal and changes no state: an incident is never revived by it. */
+function working(record: IncidentRecord, state: State): IncidentRecord {
+  return record.endedAt === undefined ? { ...record, state } : record;
 }
 
 function opened(event: JournalEvent): IncidentRecord {
@@ -166,7 +182,7 @@ function opened(event: JournalEvent): IncidentRecord {
     key: event.key,
     target: event.target,
     alert: event.alert,
-    firing: [event.alert.fingerprint],
+    firing: isFromPerson(event.alert) ? [] : [event.alert.fingerprint],
     alerts: 1,
     state: { is: "open" },
     attempts: [],
@@ -177,7 +193,7 @@ function opened(event: JournalEvent): IncidentRecord {
 
 function judged(record: IncidentRecord, event: Extract<JournalEvent, { kind: "fix-judged" }>): IncidentRecord {
   const attempt = { fix: event.tool, input: event.input, outcome: event.outcome, why: event.why };
-  const next: IncidentRecord = { ...withAttempt(record, attempt), state: { is: "investigating" } };
+  const next = working(withAttempt(record, attempt), { is: "investigating" });
   if (event.firstHealthyAt === undefined || record.durationSeconds !== undefined) return next;
   return { ...next, durationSeconds: (Date.parse(event.firstHealthyAt) - Date.parse(record.openedAt)) / 1000 };
 }
@@ -192,6 +208,8 @@ function escalatedState(event: Extract<IncidentEvent, { kind: "escalated" }>): S
     : { is: "escalated", reason: event.reason, planned: event.planned };
 }
 
-function union(list: readonly string[], item: string): readonly string[] {
-  return list.includes(item) ? list : [...list, item];
+function joined(record: IncidentRecord, { alert }: { alert: Alert }): readonly string[] {
+  return isFromPerson(alert) || record.firing.includes(alert.fingerprint)
+    ? record.firing
+    : [...record.firing, alert.fingerprint];
 }

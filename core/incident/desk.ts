@@ -1,0 +1,260 @@
+// The desk gives incidents their turns: first come first served, one at a time per host, so many at once, each within its
+// time. It decides what a failure of the work means: an incident always ends resolved, escalated, or to be resumed by the
+// next process; never forgotten. It refuses to know how an incident is worked on (`respond` is given to it).
+//
+//   opened ─▶ waiting ─▶ at work ─▶ done             thrown: escalated; out of time: aborted, then escalated
+//                └─ queue full: escalated            closing: aborted, and left for the next process to resume
+import type { Log } from "../log.ts";
+import { type IncidentEvent, type IncidentRecord, isActive, type JournalEvent } from "./incident.ts";
+import type { Journal } from "./journal.ts";
+
+export type DeskParts = {
+  journal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe">;
+  /** Works on one incident until it has ended. Must stop soon after the signal aborts. */
+  respond(incident: IncidentRecord, signal: AbortSignal): Promise<void>;
+  limits: {
+    /** Worked on at once. */
+    incidents: number;
+    /** Waiting for their turn; one more is escalated. */
+    queue: number;
+    /** Seconds of one incident's turn. */
+    incident: number;
+  };
+  log: Log;
+  /** Rejects when the signal aborts. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+};
+
+export type Desk = {
+  /** Takes up what an earlier process left. Call it once, before alerts come in. */
+  resume(): void;
+  /** Ends when nobody works and nobody waits. */
+  idle(): Promise<void>;
+  /** Stops giving turns; what is at work gets this long to end, then it is aborted and stays to be resumed. */
+  close(graceSeconds: number): Promise<void>;
+};
+
+/** How long work that was aborted may take to stop. */
+const STOP_WITHIN_SECONDS = 10;
+
+/** Why a turn is aborted. */
+class OutOfTime extends Error {
+  override readonly name = "OutOfTime";
+}
+class Closing extends Error {
+  override readonly name = "Closing";
+}
+
+type Waiting = { id: string; host: string };
+type Turn = { host: string; abort: AbortController };
+
+/** Listens to the journal from now on: each incident that opens gets its turn. */
+export function createDesk(parts: DeskParts): Desk {
+  return new OneDesk(parts);
+}
+
+class OneDesk implements Desk {
+  readonly #parts: DeskParts;
+  readonly #unsubscribe: () => void;
+  readonly #turns = new Map<string, Turn>();
+  #waiting: Waiting[] = [];
+  #idlers: (() => void)[] = [];
+  #isPulseDue = false;
+  #isClosing = false;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+    this.#unsubscribe = parts.journal.subscribe((event) => this.#hear(event));
+  }
+
+  resume(): void {
+    const { journal, log } = this.#parts;
+    const left = journal.incidents({ states: ["open", "investigating", "fixing", "verifying"] }).reverse();
+    for (const record of left) {
+      const end = afterInterruption(record, this.#lastFix(record));
+      if (end.length > 0) journal.append(end.map((event) => ({ ...event, incident: record.id })));
+      const now = journal.incident(record.id);
+      log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is: now?.state.is });
+      if (now !== undefined && isActive(now.state)) this.#offer(now);
+    }
+  }
+
+  idle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => void this.#idlers.push(resolve));
+  }
+
+  async close(graceSeconds: number): Promise<void> {
+    this.#isClosing = true;
+    this.#unsubscribe();
+    this.#waiting = [];
+    this.#pulseSoon();
+    const grace = new AbortController();
+    const allDone = this.idle();
+    await Promise.race([allDone, this.#parts.sleep(graceSeconds * 1000, grace.signal).catch(() => undefined)]);
+    grace.abort();
+    for (const { abort } of this.#turns.values()) abort.abort(new Closing("Medic is stopping"));
+    const stop = new AbortController();
+    await Promise.race([allDone, this.#parts.sleep(STOP_WITHIN_SECONDS * 1000, stop.signal).catch(() => undefined)]);
+    stop.abort();
+  }
+
+  #hear(event: JournalEvent): void {
+    const { journal, log } = this.#parts;
+    if (event.kind === "incident-opened") {
+      log.info("incident_opened", { incident: event.incident, key: event.key, alert: event.alert.name });
+      const record = journal.incident(event.incident);
+      // Unclear ones are escalated by the intake in the same breath.
+      if (record !== undefined && isActive(record.state)) this.#offer(record);
+    } else if (event.kind === "resolved") {
+      const duration = journal.incident(event.incident)?.durationSeconds;
+      const seconds = duration === undefined ? {} : { duration_seconds: duration };
+      log.info("incident_resolved", { incident: event.incident, by: event.by, why: event.why, ...seconds });
+    } else if (event.kind === "escalated" || event.kind === "dismissed") {
+      log.warning(`incident_${event.kind}`, { incident: event.incident, reason: event.reason });
+    }
+  }
+
+  #offer(record: IncidentRecord): void {
+    const { journal, limits } = this.#parts;
+    if (this.#turns.has(record.id) || this.#waiting.some(({ id }) => id === record.id)) return;
+    // A host's turns are one queue; without a host there is nothing to keep apart.
+    const host = record.target.host ?? record.id;
+    const isFree = this.#turns.size < limits.incidents && this.#waiting.length === 0;
+    if (!isFree && this.#waiting.length >= limits.queue) {
+      const reason = `${this.#waiting.length} incidents are waiting already (limits.queue in hosts.yaml)`;
+      journal.append([{ incident: record.id, kind: "escalated", reason }]);
+      return;
+    }
+    this.#waiting.push({ id: record.id, host });
+    this.#pulseSoon();
+  }
+
+  /** Every change of state ends here. Not at once: whoever wrote the event answers first. */
+  #pulseSoon(): void {
+    if (this.#isPulseDue) return;
+    this.#isPulseDue = true;
+    setImmediate(() => {
+      this.#isPulseDue = false;
+      this.#pulse();
+    });
+  }
+
+  #pulse(): void {
+    while (!this.#isClosing && this.#turns.size < this.#parts.limits.incidents) {
+      const busy = new Set([...this.#turns.values()].map(({ host }) => host));
+      const next = this.#waiting.findIndex(({ host }) => !busy.has(host));
+      if (next < 0) break;
+      const [taken] = this.#waiting.splice(next, 1);
+      if (taken !== undefined) this.#give(taken);
+    }
+    if (!this.#isIdle()) return;
+    for (const idler of this.#idlers.splice(0)) idler();
+  }
+
+  #give({ id, host }: Waiting): void {
+    const record = this.#parts.journal.incident(id);
+    // Resolved by its monitor, or dismissed, while it waited.
+    if (record === undefined || !isActive(record.state)) return;
+    const abort = new AbortController();
+    this.#turns.set(id, { host, abort });
+    void this.#turn(record, abort).finally(() => {
+      this.#turns.delete(id);
+      this.#pulseSoon();
+    });
+  }
+
+  async #turn(record: IncidentRecord, abort: AbortController): Promise<void> {
+    const { respond, limits, log } = this.#parts;
+    const { id, key } = record;
+    const timer = new AbortController();
+    void this.#abortLate(id, abort, limits.incident, timer.signal);
+    log.info("incident_started", { incident: id, key });
+    // In a promise from the start, so that a throw before the first wait is no different from one after it.
+    const ended = await Promise.resolve()
+      .then(() => respond(record, abort.signal))
+      .then(() => "the work on it ended without a conclusion", messageOf);
+    timer.abort();
+    const why: unknown = abort.signal.reason;
+    if (why instanceof Closing) return log.info("incident_left", { incident: id, key });
+    this.#settle(id, why instanceof OutOfTime ? why.message : ended);
+  }
+
+  async #abortLate(id: string, abort: AbortController, seconds: number, signal: AbortSignal): Promise<void> {
+    const late = new OutOfTime(`it took longer than ${seconds} s (limits.incident in hosts.yaml)`);
+    try {
+      await this.#parts.sleep(seconds * 1000, signal);
+      abort.abort(late);
+      await this.#parts.sleep(STOP_WITHIN_SECONDS * 1000, signal);
+    } catch {
+      return; // The turn ended.
+    }
+    // Its host stays taken, since what does not stop may still be changing it; but a person hears of it now.
+    this.#parts.log.error("incident_stuck", { incident: id });
+    this.#settle(id, `${late.message}, and it does not stop`);
+  }
+
+  /** After a turn: what has not ended is a person's; what ended with a person may have been resolved by its monitor. */
+  #settle(id: string, reason: string): void {
+    const { journal, log } = this.#parts;
+    try {
+      const record = journal.incident(id);
+      if (record === undefined) return;
+      if (isActive(record.state)) {
+        const events = escalation(record, reason, this.#lastFix(record));
+        journal.append(events.map((event) => ({ ...event, incident: id })));
+      } else if (record.state.is === "escalated" && this.#isOverAtMonitor(record)) {
+        const why = "its alerts were resolved while Medic was at work";
+        journal.append([{ incident: id, kind: "resolved", by: "monitor", why }]);
+      }
+    } catch (error) {
+      // The next process finds it unfinished and takes it up.
+      log.error("incident_not_recorded", { incident: id, reason, error: messageOf(error) });
+    }
+  }
+
+  /** Some monitor spoke of it, and none reports it firing any more. */
+  #isOverAtMonitor(record: IncidentRecord): boolean {
+    if (record.firing.length > 0) return false;
+    return this.#parts.journal.events(record.id).some(({ kind }) => kind === "alert-resolved");
+  }
+
+  /** The last fix that was started, for a record that says one is under way. */
+  #lastFix(record: IncidentRecord): FixStarted | undefined {
+    if (record.state.is !== "fixing" && record.state.is !== "verifying") return undefined;
+    return this.#parts.journal.events(record.id).findLast((event) => event.kind === "fix-started");
+  }
+
+  #isIdle(): boolean {
+    return this.#turns.size === 0 && this.#waiting.length === 0;
+  }
+}
+
+type FixStarted = Extract<IncidentEvent, { kind: "fix-started" }>;
+
+/** What a process that starts writes about an incident that the last one left. Nothing that may have run runs again. */
+function afterInterruption(record: IncidentRecord, fix: FixStarted | undefined): IncidentEvent[] {
+  if (fix === undefined) return [];
+  if (record.state.is === "fixing") return escalation(record, "Medic stopped", fix);
+  // It ran and nobody watched what came of it: an attempt like any other, so that it is not tried again.
+  return [judgedAs(fix, "unverified", "Medic stopped before the host could show that it helped")];
+}
+
+function escalation(record: IncidentRecord, reason: string, fix: FixStarted | undefined): IncidentEvent[] {
+  if (fix === undefined) return [{ kind: "escalated", reason }];
+  const [outcome, doing] =
+    record.state.is === "fixing"
+      ? (["unknown", "was under way"] as const)
+      : (["unverified", "was being verified"] as const);
+  const why = `${reason} while "${fix.tool}" (${fix.touches.join(", ")}) ${doing}`;
+  const advice = outcome === "unknown" ? "It may have run: look at the host" : "It ran: look at the host";
+  return [judgedAs(fix, outcome, why), { kind: "escalated", reason: `${why}. ${advice}` }];
+}
+
+function judgedAs(fix: FixStarted, outcome: "unknown" | "unverified", why: string): IncidentEvent {
+  return { kind: "fix-judged", tool: fix.tool, input: fix.input, outcome, why };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,204 @@
+// Takes alerts in: which incident each belongs to, and everything on disk before anybody is told that it was taken. The
+// alerts that arrive in one turn of the event loop share one commit, since an fsync on an SD card is slow and blocks.
+// It refuses to know how alerts arrive (http does) and who works on them (the desk does).
+//
+//   firing:   live incident → folded | escalated and past its quiet time → dismissed, a new one opens
+//             repeats what was resolved a moment ago → folded as stale | else → opened (unclear: escalated at once)
+//   resolved: live incident → noted; none fires any more and nobody works on it → resolved{by: monitor}
+import { randomInt } from "node:crypto";
+import type { Log } from "../log.ts";
+import { type Alert, incidentKey, type Target } from "./alert.ts";
+import type { IncidentEvent, IncidentRecord, NewEvent, State } from "./incident.ts";
+import type { Journal } from "./journal.ts";
+
+export type IntakeParts = {
+  journal: Pick<Journal, "append" | "atomically" | "events" | "findLast" | "findLive" | "incident">;
+  targetOf(alert: Alert): Target | "ignored";
+  /** For what a person names. */
+  targetFor(host: string, service: string | undefined): Target;
+  limits: {
+    /** Seconds for which an escalated incident folds its alerts. */
+    quiet: number;
+  };
+  now(): number;
+  log: Log;
+};
+
+/** An incident that alerts went to, and how it stood then. */
+export type Taken = { id: string; key: string; state: State["is"] };
+
+/** `ignored`: dropped by a rule of the owner's. */
+export type Accepted = { accepted: number; ignored: number; incidents: Taken[] };
+
+export type Intake = {
+  /** Resolves once all of them are durable; rejects with JournalError when none is. */
+  accept(alerts: readonly Alert[]): Promise<Accepted>;
+  /** A person asks; past an escalation's quiet time or not. Refuses what is not in hosts.yaml. */
+  investigate(host: string, service: string | undefined): Promise<Taken | { refused: string }>;
+};
+
+/** How long after its end an incident takes repeats of its alerts for the monitor being late. */
+const STALE_WITHIN_SECONDS = 300;
+
+export function createIntake(parts: IntakeParts): Intake {
+  const commit = groupCommit(parts.journal);
+  return {
+    accept: (alerts) => commit(() => takeAll(parts, alerts)),
+    async investigate(host, service) {
+      const target = parts.targetFor(host, service);
+      if ("unclear" in target) return { refused: `Cannot investigate: ${target.unclear}` };
+      const alert = requestOf(target, parts.now());
+      return commit(() => taken(parts, fire(parts, incidentKey(target), target, alert)));
+    },
+  };
+}
+
+/** Steps that come in one turn of the event loop become durable together, or fail together. */
+function groupCommit(journal: Pick<Journal, "atomically">): <T>(step: () => T) => Promise<T> {
+  type Waiting = { run(): () => void; fail(error: unknown): void };
+  let waiting: Waiting[] = [];
+  const flush = (): void => {
+    const group = waiting;
+    waiting = [];
+    try {
+      const answers = journal.atomically(() => group.map((one) => one.run()));
+      for (const answer of answers) answer();
+    } catch (error) {
+      for (const one of group) one.fail(error);
+    }
+  };
+  return (step) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(flush);
+      waiting.push({
+        run: () => {
+          const result = step();
+          return () => resolve(result);
+        },
+        fail: reject,
+      });
+    });
+}
+
+function takeAll(parts: IntakeParts, alerts: readonly Alert[]): Accepted {
+  const ids = new Set<string>();
+  let ignored = 0;
+  for (const alert of alerts) {
+    const target = parts.targetOf(alert);
+    if (target === "ignored") {
+      ignored++;
+      parts.log.info("alert_ignored", { alert: alert.name, fingerprint: alert.fingerprint });
+      continue;
+    }
+    const key = incidentKey(target, alert.fingerprint);
+    const id = alert.status === "firing" ? fire(parts, key, target, alert) : resolve(parts, key, alert);
+    if (id !== undefined) ids.add(id);
+  }
+  return { accepted: alerts.length - ignored, ignored, incidents: [...ids].map((id) => taken(parts, id)) };
+}
+
+function fire(parts: IntakeParts, key: string, target: Target, alert: Alert): string {
+  const { journal } = parts;
+  const live = journal.findLive(key);
+  if (live !== undefined && !isPastQuiet(parts, live, alert)) return note(parts, live, { kind: "alert-folded", alert });
+  if (live !== undefined) {
+    note(parts, live, { kind: "dismissed", reason: "taken up again in a new incident" });
+    return open(parts, key, target, alert);
+  }
+  const last = journal.findLast(key);
+  if (last !== undefined && isStale(parts, last, alert)) {
+    return note(parts, last, { kind: "alert-folded", alert, stale: true });
+  }
+  return open(parts, key, target, alert);
+}
+
+/** A person who asks need not wait for the quiet time: asking is what ends it. */
+function isPastQuiet(parts: IntakeParts, live: IncidentRecord, alert: Alert): boolean {
+  if (live.state.is !== "escalated") return false;
+  return alert.source === "person" || secondsSinceEnd(parts, live) > parts.limits.quiet;
+}
+
+/** The very alert that was there before: a new beginning is a new failure, however soon. */
+function isStale(parts: IntakeParts, last: IncidentRecord, alert: Alert): boolean {
+  if (last.state.is !== "resolved" || secondsSinceEnd(parts, last) > STALE_WITHIN_SECONDS) return false;
+  return parts.journal
+    .events(last.id)
+    .some(
+      (event) =>
+        (event.kind === "incident-opened" || event.kind === "alert-folded") &&
+        event.alert.fingerprint === alert.fingerprint &&
+        event.alert.startsAt === alert.startsAt,
+    );
+}
+
+function open(parts: IntakeParts, key: string, target: Target, alert: Alert): string {
+  const id = newIncidentId(parts);
+  const events: NewEvent[] = [{ incident: id, kind: "incident-opened", key, target, alert }];
+  if ("unclear" in target) events.push({ incident: id, kind: "escalated", reason: target.unclear });
+  parts.journal.append(events);
+  return id;
+}
+
+function resolve(parts: IntakeParts, key: string, alert: Alert): string | undefined {
+  const live = parts.journal.findLive(key);
+  if (live === undefined) return resolveLate(parts, key, alert);
+  const isLast = live.firing.every((fingerprint) => fingerprint === alert.fingerprint);
+  note(parts, live, { kind: "alert-resolved", alert, allResolved: isLast });
+  if (isLast && isIdle(live)) {
+    note(parts, live, { kind: "resolved", by: "monitor", why: `the monitor reports "${alert.name}" resolved` });
+  }
+  return live.id;
+}
+
+/** The monitor agrees with what is over already: noted once, so the story shows when. */
+function resolveLate(parts: IntakeParts, key: string, alert: Alert): string | undefined {
+  const last = parts.journal.findLast(key);
+  if (last === undefined || !last.firing.includes(alert.fingerprint)) {
+    parts.log.debug("alert_resolved_unknown", { key, alert: alert.name });
+    return undefined;
+  }
+  return note(parts, last, { kind: "alert-resolved", alert, allResolved: last.firing.length === 1 });
+}
+
+/** Nobody is at work on it. Whoever is goes on, and resolves it by what the host shows. */
+function isIdle({ state }: IncidentRecord): boolean {
+  return state.is === "open" || state.is === "escalated" || state.is === "awaiting-approval";
+}
+
+function note(parts: IntakeParts, { id }: IncidentRecord, event: IncidentEvent): string {
+  parts.journal.append([{ ...event, incident: id }]);
+  return id;
+}
+
+function taken({ journal }: IntakeParts, id: string): Taken {
+  const { key, state } = journal.incident(id) as IncidentRecord;
+  return { id, key, state: state.is };
+}
+
+function secondsSinceEnd({ now }: IntakeParts, { endedAt, changedAt }: IncidentRecord): number {
+  return (now() - Date.parse(endedAt ?? changedAt)) / 1000;
+}
+
+function requestOf(target: { host: string; service?: string | undefined }, at: number): Alert {
+  const { host, service } = target;
+  return {
+    source: "person",
+    fingerprint: `person:${host}/${service ?? "-"}`,
+    status: "firing",
+    name: "asked by a person",
+    labels: { host, ...(service === undefined ? {} : { service }) },
+    annotations: {},
+    startsAt: new Date(at).toISOString(),
+  };
+}
+
+// No vowels, no look-alikes: it is read aloud and typed.
+const LETTERS = "23456789bcdfghjkmnpqrstvwxz";
+
+/** `20261123-2313-k3f2mq`: sorts by time, and names no incident of another data folder. */
+function newIncidentId(parts: IntakeParts): string {
+  const digits = new Date(parts.now()).toISOString().replace(/\D/g, "");
+  const random = Array.from({ length: 6 }, () => LETTERS[randomInt(LETTERS.length)]).join("");
+  const id = `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${random}`;
+  return parts.journal.incident(id) === undefined ? id : newIncidentId(parts);
+}

@@ -1,0 +1,79 @@
+// The journal's tables, as steps from one version of the file to the next. `events` is the truth: its columns are made
+// from the body, so nothing can be said twice and differently. `incidents` is what the events amount to, rebuilt at will.
+import type { DatabaseSync } from "node:sqlite";
+import { JournalError } from "./journal-error.ts";
+
+const STEPS: readonly string[] = [
+  `CREATE TABLE events (
+     sequence INTEGER PRIMARY KEY,
+     body TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     incident TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.incident') VIRTUAL,
+     kind TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.kind') VIRTUAL,
+     at TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.at') VIRTUAL
+   ) STRICT;
+   CREATE INDEX events_of_incident ON events (incident, sequence);
+   CREATE INDEX events_of_kind ON events (kind, at);
+
+   -- One after the other, and no other way to write: this also stops INSERT OR REPLACE, which fires no DELETE trigger.
+   CREATE TRIGGER events_in_order BEFORE INSERT ON events
+     WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM events)
+     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+   CREATE TRIGGER events_stay BEFORE DELETE ON events
+     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+   CREATE TRIGGER events_are_final BEFORE UPDATE ON events
+     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+   CREATE TABLE incidents (
+     id TEXT PRIMARY KEY,
+     key TEXT NOT NULL,
+     host TEXT,
+     state TEXT NOT NULL,
+     live INTEGER NOT NULL CHECK (live IN (0, 1)),
+     opened INTEGER NOT NULL REFERENCES events (sequence),
+     changed INTEGER NOT NULL REFERENCES events (sequence),
+     record TEXT NOT NULL
+   ) STRICT;
+   -- The unique insert is the claim: two alerts cannot both open an incident of one key.
+   CREATE UNIQUE INDEX incidents_live ON incidents (key) WHERE live = 1;
+   CREATE INDEX incidents_of_key ON incidents (key, opened);
+   CREATE INDEX incidents_of_state ON incidents (state, opened);`,
+];
+
+/** Brings the file to this Medic's version, each step in one transaction. Refuses a newer Medic's file. */
+export function migrate(database: DatabaseSync, name: string): void {
+  const found = versionOf(database);
+  if (found > STEPS.length) throw newer(name, found);
+  for (const [index, step] of STEPS.entries()) {
+    if (index < found) continue;
+    database.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
+}
+
+/** Refuses a file that this Medic cannot read as it is; for readers, which change nothing. */
+export function requireCurrent(database: DatabaseSync, name: string): void {
+  const found = versionOf(database);
+  if (found > STEPS.length) throw newer(name, found);
+  if (found < STEPS.length) {
+    throw new JournalError(
+      "broken",
+      `Cannot read the journal "${name}": it is of an older form. Start medic serve once`,
+    );
+  }
+}
+
+/** Changes nothing, and is as much of a try to write as an append would be. Call it in a transaction. */
+export function rewriteVersion(database: DatabaseSync): void {
+  database.exec(`PRAGMA user_version = ${versionOf(database)}`);
+}
+
+function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+}
+
+function newer(name: string, found: number): JournalError {
+  return new JournalError(
+    "newer",
+    `Cannot open the journal "${name}": a newer Medic wrote it (form ${found}, known up to ${STEPS.length}). Update Medic`,
+  );
+}
