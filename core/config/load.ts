@@ -132,11 +132,11 @@ function got(issue: v.BaseIssue<unknown>, path: string, tree: Tree): string {
   if (value === null) return ", but nothing is written there";
   if (tree.filled.has(path)) return ", got something else from the environment";
   if (isSecret(path) || value === undefined) return "";
-  const hint = typeof value !== "string" && /^expected (text|a (user|name|host|path|label))/.test(issue.message);
+  const hint = issue.type === "string" && (typeof value === "number" || typeof value === "boolean");
   const options =
     issue.type === "picklist" ? Array.from(issue.expected?.matchAll(/"([^"]*)"/g) ?? [], ([, word = ""]) => word) : [];
   const suggestion = typeof value === "string" ? didYouMean(value, options) : "";
-  return `, got ${kindOf(value)}${suggestion}${hint && typeof value !== "object" ? ": put it in quotes" : ""}`;
+  return `, got ${kindOf(value)}${suggestion}${hint ? ": put it in quotes" : ""}`;
 }
 
 /** The value as it was written; a check after a transformation sees another one. */
