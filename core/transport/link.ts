@@ -183,10 +183,10 @@ export class Link {
 
   #answered(request: Request, exit: number): void {
     if (request.phase.is !== "running") return;
+    const { kind, commandSeconds } = request.how;
     const seconds = (this.#parts.clock.now() - request.phase.since) / 1000;
-    const isKilledByHost =
-      exit === killedExit && request.how.kind === "diagnostic" && seconds >= request.how.commandSeconds;
-    if (isKilledByHost) this.#timeOut(request, seconds);
+    const isKilledByHost = exit === killedExit && kind === "diagnostic" && seconds >= commandSeconds;
+    if (isKilledByHost) request.fail(this.#timeout(request, seconds));
     else request.succeed(exit);
   }
 
@@ -242,28 +242,27 @@ export class Link {
           request.error("ChannelRefused", `the host did not answer the opening of a channel ${within}; nothing ran`),
         );
       case "running":
-        return this.#timeOut(request, (this.#parts.clock.now() - request.phase.since) / 1000);
+        // The command has ended, only something it left behind holds its output open.
+        if (request.phase.channel.exit !== undefined) return this.#giveUp(request, request.phase.channel.exit);
+        return this.#giveUp(request, this.#timeout(request, (this.#parts.clock.now() - request.phase.since) / 1000));
       case "over":
     }
   }
 
-  #timeOut(request: Request, seconds: number): void {
+  #timeout(request: Request, seconds: number): TransportError {
     this.#record.timedOut(request, seconds);
     const what = request.how.kind === "fix" ? "it was left alone and may still succeed" : "it was killed";
-    this.#giveUp(
-      request,
-      request.error("CommandTimeout", `it ran for ${seconds.toFixed(1)} s without an end; ${what}`, true),
-    );
+    const why = `it ran for ${seconds.toFixed(1)} s without an end; ${what}`;
+    return request.error("CommandTimeout", why, true);
   }
 
   /** Ends the wait. A diagnostic is ended on the host too; a fix never: it goes on and keeps its slot. */
-  #giveUp(request: Request, error: TransportError): void {
+  #giveUp(request: Request, outcome: TransportError | number): void {
     const { phase } = request;
     if (phase.is === "waiting") this.#waiting.splice(this.#waiting.indexOf(request), 1);
     if (phase.is === "running" && request.how.kind === "diagnostic") phase.channel.kill();
-    // The command has ended, only something it left behind holds its output open.
-    if (phase.is === "running" && phase.channel.exit !== undefined) request.succeed(phase.channel.exit);
-    else request.fail(error);
+    if (typeof outcome === "number") request.succeed(outcome);
+    else request.fail(outcome);
   }
 
   #leave(connection: Connection, reason: string, why?: string): void {

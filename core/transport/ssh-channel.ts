@@ -17,6 +17,7 @@ export class SshChannel implements Channel {
   readonly #release: () => void;
   #channel: ClientChannel | undefined;
   #exit: number | undefined;
+  #isKilled = false;
 
   /** Without a channel (see ssh2-internals) it is opened together with the command. */
   constructor(client: Client, channel?: ClientChannel) {
@@ -53,6 +54,7 @@ export class SshChannel implements Channel {
   }
 
   kill(): void {
+    this.#isKilled = true;
     const channel = this.#channel;
     if (channel === undefined) return;
     // KILL at once: a child that ignores TERM would outlive its leader. Signal first: a closed channel is deaf.
@@ -71,6 +73,7 @@ export class SshChannel implements Channel {
       if (error === undefined) {
         this.#take(channel);
         this.#listen(channel, output, resolve, reject);
+        if (this.#isKilled) this.kill();
         return;
       }
       this.#release();
