@@ -5,7 +5,7 @@
 //
 // Its mounts are made in a mount namespace that only its processes hold. So when they end, by whatever means, nothing
 // stays mounted on the machine; what remains is a folder and empty control groups, which `endHost` removes.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hiddenPaths, stageHost, type HostFiles } from "./host-files.ts";
 import { childrenOf, endProcess, livingProcess, run, signalProcess, startProcess, until } from "./process.ts";
@@ -117,7 +117,12 @@ async function removeControlGroups(name: string): Promise<void> {
 }
 
 function removeEmpty(path: string): void {
-  if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path);
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    // Gone already, or another container of this machine still uses it.
+    if (!["ENOENT", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }
 
 /** What a host must not see, the lab and the repository included; a path below another one is covered by it. */

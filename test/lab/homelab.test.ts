@@ -1,7 +1,7 @@
 // The lab itself: is each of its hosts what a real one is? Needs `npm run lab -- up --yes`.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { inHost, operatorSsh, readLab, sshdCounts } from "../../scripts/lab/lab.ts";
@@ -147,15 +147,14 @@ describe("the lab's monitors", () => {
     "tell Medic, with its token, that a stopped container is down, and that it is back",
     { timeout: 60_000 },
     async () => {
-      const posts: {
-        authorization: string | undefined;
-        alerts: { status: string; labels: Record<string, string> }[];
-      }[] = [];
-      const medic = createServer(async (request, response) => {
-        const { alerts } = JSON.parse(await text(request)) as (typeof posts)[0];
+      type Alert = { status: string; labels: Record<string, string> };
+      const posts: { authorization: string | undefined; alerts: Alert[] }[] = [];
+      const receive = async (request: IncomingMessage, response: ServerResponse) => {
+        const { alerts } = JSON.parse(await text(request)) as { alerts: Alert[] };
         posts.push({ authorization: request.headers.authorization, alerts });
         response.end();
-      });
+      };
+      const medic = createServer((request, response) => void receive(request, response));
       medic.listen(Number(new URL(lab.webhookUrl).port), "127.0.0.1");
       await once(medic, "listening");
       const told = (status: string) =>

@@ -69,7 +69,7 @@ function openDatabase() {
   const lock = join(volume, "scrypted.db/LOCK");
   // The lock belongs to the open file, which `flock` shares for a moment and this process keeps.
   const file = openSync(lock, "a");
-  const locking = spawnSync("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "ignore", file] });
+  const locking = spawnSync("/usr/bin/flock", ["-n", "3"], { stdio: ["ignore", "ignore", "ignore", file] });
   if (locking.error) throw locking.error;
   if (locking.status === 0) return;
   console.error(`fatal error NotOpenError: Database failed to open
