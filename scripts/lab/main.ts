@@ -1,7 +1,7 @@
 // A real homelab on one machine: `npm run lab -- up|status|down|logs [--yes] [--json] [--hosts nexus,atlas,vega]`.
 //
-// Needs root on Debian 12. Each host is systemd as PID 1 on an overlay of this machine's root, with journald, sudo,
-// polkit, an sshd with OpenSSH's own limits on 127.0.0.11-13:2222, and a Docker of its own that runs a stand-in for
+// Needs root on Debian 12. Each host is systemd as PID 1 on an overlay of this machine's root, with journald, sudo, an
+// sshd with OpenSSH's own limits on 127.0.0.11-13:2222, and a Docker of its own that runs a stand-in for
 // Scrypted, its watchtower and two bystanders. Prometheus, Alertmanager and a blackbox exporter watch the containers
 // and send their alerts to 127.0.0.1:19480, where Medic listens with `.lab/hosts.yaml`.
 //

@@ -46,7 +46,8 @@ export function medicSudoers(): string {
     labUnits().map(({ name }) => `/usr/bin/systemctl ${verb} -- ${name}.service`),
   );
   // What only reads runs below `timeout`, so that it is root who ends it.
-  const commands = ["/usr/bin/docker", "/usr/bin/timeout ^-s KILL [0-9]+ (docker|ss) .*$", ...fixes];
+  const reads = ["/usr/bin/docker", "/usr/bin/timeout ^-s KILL [0-9]+ (docker|ss) .*$"];
+  const commands = [...reads, ...fixes, "/usr/bin/systemctl daemon-reload"];
   return commands.map((command) => `medic ALL=(root) NOPASSWD: ${command}\n`).join("");
 }
 
