@@ -76,7 +76,10 @@ function runFix(tool: Fix, input: object, options: object, one: ToolCase): void 
   assert.deepEqual(Object.keys(before).toSorted(), keys, '"before" has to give a finding for each key it watches');
   if (one.after !== undefined) {
     assert.deepEqual(Object.keys(one.after).toSorted(), keys, '"after" has to give a finding for each key it watches');
-    assert.ok(one.healthy !== undefined || one.marker !== undefined, 'a case with "after" expects "healthy" or "marker"');
+    assert.ok(
+      one.healthy !== undefined || one.marker !== undefined,
+      'a case with "after" expects "healthy" or "marker"',
+    );
     if (one.healthy !== undefined) assert.equal(tool.healthy(one.after, before, input), one.healthy, "healthy");
     if (one.marker !== undefined) assert.equal(tool.marker?.(one.after), one.marker, "marker");
     return;

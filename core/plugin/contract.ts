@@ -192,6 +192,22 @@ export function script(text: string, ...args: string[]): Command {
   return ["sh", "-c", text, "medic", ...args];
 }
 
+/**
+ * Splits what a script printed at its own marker lines, `echo "--medic:name"`: the text of each section by name. What
+ * comes before the first marker is the section `""`. A section that never began is absent.
+ */
+export function sections(stdout: string): Readonly<Partial<Record<string, string>>> {
+  const found = new Map<string, string[]>([["", []]]);
+  let current = "";
+  for (const line of stdout.split("\n")) {
+    const marker = /^--medic:([a-z][a-z-]*)$/.exec(line)?.[1];
+    // The first marker of a name counts, so that a printed file cannot replace what was read before it.
+    if (marker !== undefined && !found.has(marker)) found.set((current = marker), []);
+    else found.get(current)?.push(line);
+  }
+  return Object.fromEntries([...found].map(([name, lines]) => [name, lines.join("\n").trimEnd()]));
+}
+
 /** Says why a diagnostic could not see: a reason, or what the failed command printed last. */
 export function unavailable(why: string | Result): Unavailable {
   if (typeof why === "string") return { unavailable: why };
