@@ -97,15 +97,20 @@ async function prove(
   signal: AbortSignal,
 ): Promise<Conclusion> {
   if (conclusion.is !== "well" || conclusion.seen === true) return conclusion;
-  const last = tools.attempts.findLast(({ outcome }) => outcome !== "refused");
-  if (last?.outcome === "fixed" || last?.outcome === "recovered") return conclusion;
   const judges = parts.runbooksFor({ ...incident, attempts: tools.attempts });
-  if (judges.length === 0) return { is: "escalate", reason: `nothing on the host proves it: ${conclusion.why}` };
+  if (judges.length === 0) return provenByFix(conclusion, tools);
   const pause = (seconds: number): Promise<void> => parts.sleep(seconds * 1000, signal);
   const judged = await askRunbooks(judges, { ...incident, attempts: tools.attempts }, tools, pause, signal);
   if ("is" in judged && judged.is === "well") return { ...conclusion, seen: true };
   const seen = "is" in judged ? inWords(judged) : `a runbook would run ${judged.fix.tool.name}`;
   return { is: "escalate", reason: `"${conclusion.why}" was said, but the host does not show it: ${seen}` };
+}
+
+/** Where no runbook can look, a fix that was verified in this incident is the host's last word. */
+function provenByFix(conclusion: Extract<Conclusion, { is: "well" }>, tools: Toolbox): Conclusion {
+  const last = tools.attempts.findLast(({ outcome }) => outcome !== "refused");
+  if (last?.outcome === "fixed" || last?.outcome === "recovered") return conclusion;
+  return { is: "escalate", reason: `nothing on the host proves it: ${conclusion.why}` };
 }
 
 function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEvent) => void): void {

@@ -1,7 +1,7 @@
 // The toolbox: the only door to a host during an incident. Every call passes its gates in one order, visible in `#fix`
 // and in diagnosis.ts: known? → valid? → permitted? → transport. A fix goes on: seen → planned → judged → budget → intent in
 // the journal → steps → verification. It refuses to know who asks (runbook, model or person) and how commands travel.
-import type { Dispatch, IncidentEvent, PlannedFix } from "../incident/incident.ts";
+import type { Asked, Dispatch, IncidentEvent, PlannedFix } from "../incident/incident.ts";
 import type {
   Attempt,
   Calls,
@@ -108,13 +108,27 @@ class IncidentToolbox implements Toolbox {
     return outcomes;
   }
 
-  async ask<C extends Calls>(calls: C, signal: AbortSignal): Promise<Seen<C>> {
+  ask<C extends Calls>(calls: C, signal: AbortSignal): Promise<Seen<C>> {
+    return this.#see("runbook", calls, signal);
+  }
+
+  /** Looks, and writes down who asked and what was seen. */
+  async #see<C extends Calls>(responder: string, calls: C, signal: AbortSignal): Promise<Seen<C>> {
+    const began = this.#parts.now();
+    const { seen, findings } = await this.#look(calls, signal);
+    this.#errand.record({ kind: "diagnosed", responder, findings, seconds: (this.#parts.now() - began) / 1000 });
+    return seen;
+  }
+
+  /** Without writing it down: a verification may look a hundred times, and only its verdict is kept. */
+  async #look<C extends Calls>(calls: C, signal: AbortSignal): Promise<{ seen: Seen<C>; findings: Asked[] }> {
     const keys = Object.keys(calls);
     const answers = await this.#batch(
       keys.map((key) => toolCall(calls[key] as Calls[string])),
       signal,
     );
-    return Object.fromEntries(keys.map((key, index) => [key, answers[index]?.finding])) as Seen<C>;
+    const seen = Object.fromEntries(keys.map((key, index) => [key, answers[index]?.finding])) as Seen<C>;
+    return { seen, findings: answers.map(({ asked }) => asked) };
   }
 
   /** Diagnostics in parallel, logged as one batch and written down together. */
@@ -149,13 +163,13 @@ class IncidentToolbox implements Toolbox {
       );
     }
     const watch = tool.watch(input, options);
-    const before = await this.ask(watch, signal);
+    const before = await this.#see(tool.name, watch, signal);
     const blind = Object.entries(before).find(([, finding]) => "unavailable" in finding);
     if (blind !== undefined) {
       return this.#refuse(tool.name, input, `blind before it: ${blind[0]}: ${(blind[1] as Unavailable).unavailable}`);
     }
     const planned = await conclude(tool.plan(input, options, before), {
-      ask: (calls) => this.ask(calls, signal),
+      ask: (calls) => this.#see(tool.name, calls, signal),
       pause: (seconds) => this.#parts.sleep(seconds * 1000, signal),
     });
     if ("blind" in planned) return this.#refuse(tool.name, input, planned.blind);
@@ -229,7 +243,7 @@ class IncidentToolbox implements Toolbox {
       dispatch,
       withinSeconds: plan.withinSeconds ?? tool.withinSeconds,
       stableSeconds: Math.min(tool.stableSeconds, limits.stable ?? Infinity),
-      look: () => this.ask(watch, signal),
+      look: async () => (await this.#look(watch, signal)).seen,
       now,
       sleep,
       signal,

@@ -34,9 +34,12 @@ describe("one incident", () => {
       "investigation-started",
       "evidence-gathered",
       "responder-started",
+      "diagnosed",
+      "diagnosed",
       "fix-started",
       "fix-dispatched",
       "fix-judged",
+      "diagnosed",
       "responder-finished",
       "resolved",
     ]);

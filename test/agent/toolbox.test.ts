@@ -116,12 +116,12 @@ describe("the toolbox, fixing", () => {
   it("writes the intent before the command leaves, then the dispatch, then the verdict", async () => {
     const { host, events, toolboxFor, errand } = toyAgent();
     host.intercept = (argv) => {
-      if (argv.at(-2) === "on") assert.deepEqual(kinds(events), ["fix-started"]);
+      if (argv.at(-2) === "on") assert.deepEqual(kinds(events), ["diagnosed", "fix-started"]);
       return undefined;
     };
     const [outcome] = await toolboxFor(errand).turn([on], never);
     assert.equal(outcome?.outcome, "fixed");
-    assert.deepEqual(kinds(events), ["fix-started", "fix-dispatched", "fix-judged"]);
+    assert.deepEqual(kinds(events), ["diagnosed", "fix-started", "fix-dispatched", "fix-judged"]);
     assert.equal(host.count("on"), 1);
   });
 
@@ -160,7 +160,7 @@ describe("the toolbox, fixing", () => {
     assert.ok(outcome?.kind === "fix" && outcome.outcome === "refused");
     assert.deepEqual(outcome.planned?.steps, [["root", "lamp", "on", "lamp"]]);
     assert.equal(host.count("on"), 0);
-    assert.deepEqual(kinds(events), ["fix-refused"]);
+    assert.deepEqual(kinds(events), ["diagnosed", "fix-refused"]);
   });
 
   it("runs the same fix when a person agreed", async () => {

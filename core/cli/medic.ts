@@ -1,0 +1,102 @@
+// The command line as a whole: the verbs, their help, and what an error means for the exit code. Runs in any process
+// that gives it a context, so tests call it as a person would.
+import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { ConfigError, problemLines } from "../config/problem.ts";
+import { JournalError } from "../incident/journal-error.ts";
+import { configCheck } from "./config-check.ts";
+import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
+import { doctor } from "./doctor.ts";
+import { hosts } from "./hosts.ts";
+import { explain, incidents } from "./incidents.ts";
+import { token } from "./token.ts";
+import { tool } from "./tool.ts";
+import { toCommand } from "./verb.ts";
+import { medicVersion, version } from "./version.ts";
+
+/** Runs one call of medic and answers with its exit code. Prints every error; throws none. */
+export async function runMedic(rawArgs: readonly string[], context: Context): Promise<ExitCode> {
+  let code: ExitCode = 0;
+  const medic = commandTree(context, (answer) => {
+    code = answer;
+  });
+  try {
+    const help = await helpFor(medic, rawArgs);
+    if (help !== undefined) {
+      context.out.line(help);
+      return rawArgs.length === 0 ? 2 : 0;
+    }
+    if (rawArgs.length === 1 && (rawArgs[0] === "--version" || rawArgs[0] === "-v")) {
+      context.out.line(medicVersion);
+      return 0;
+    }
+    await runCommand(medic, { rawArgs: [...rawArgs] });
+    return code;
+  } catch (error) {
+    return complain(error, context);
+  }
+}
+
+function commandTree(context: Context, answered: (code: ExitCode) => void): CommandDef {
+  const command = <T>(make: (context: Context, answered: (code: ExitCode) => void) => T): T => make(context, answered);
+  const config = defineCommand({
+    meta: { name: "config", description: "Check hosts.yaml: medic config check" },
+    subCommands: { check: command((c, a) => toCommand(configCheck, c, a)) },
+  });
+  return defineCommand({
+    meta: {
+      name: "medic",
+      version: medicVersion,
+      description: "Heals the services of a homelab over one SSH connection per host",
+    },
+    subCommands: {
+      doctor: toCommand(doctor, context, answered),
+      config,
+      hosts: toCommand(hosts, context, answered),
+      tool: toCommand(tool, context, answered),
+      incidents: toCommand(incidents, context, answered),
+      explain: toCommand(explain, context, answered),
+      token: toCommand(token, context, answered),
+      version: toCommand(version, context, answered),
+    },
+  }) as CommandDef;
+}
+
+/** The usage text when somebody asks for it or says nothing at all. */
+async function helpFor(medic: CommandDef, rawArgs: readonly string[]): Promise<string | undefined> {
+  const wantsHelp = rawArgs.some((raw) => raw === "--help" || raw === "-h") || rawArgs[0] === "help";
+  if (rawArgs.length > 0 && !wantsHelp) return undefined;
+  let [command, parent]: [CommandDef, CommandDef | undefined] = [medic, undefined];
+  for (const word of rawArgs.filter((raw) => !raw.startsWith("-") && raw !== "help")) {
+    const below = (command.subCommands as Record<string, CommandDef> | undefined)?.[word];
+    if (below === undefined) break;
+    [command, parent] = [below, command];
+  }
+  return renderUsage(command, parent);
+}
+
+/** Errors that are answers are one line (or one a problem); anything else is a fault of Medic's, with its stack. */
+function complain(error: unknown, { out }: Context): ExitCode {
+  if (error instanceof ConfigError) {
+    for (const line of problemLines(error.file, error.problems)) out.note(line);
+    return 2;
+  }
+  if (error instanceof UsageError || error instanceof JournalError || isCittyError(error)) {
+    out.note(error.message);
+    return 2;
+  }
+  if (error instanceof CannotTell) {
+    out.note(error.message);
+    return 3;
+  }
+  if (error instanceof Error && error.name === "AbortError") {
+    out.note("Stopped.");
+    return 3;
+  }
+  out.note(`Medic failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  out.note("This is a fault of Medic's: please report it with the lines above and the output of medic version.");
+  return 3;
+}
+
+function isCittyError(error: unknown): error is Error {
+  return error instanceof Error && error.name === "CLIError";
+}

@@ -1,0 +1,54 @@
+// How other verbs reach a running `serve`: the note it leaves in the data folder says where it listens and holds a token
+// made for this machine alone (mode 0600, new at each start). Verbs that change anything go this way while it runs.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { CannotTell } from "./context.ts";
+
+const noteShape = v.object({ url: v.string(), token: v.string(), pid: v.number() });
+export type ServeNote = v.InferOutput<typeof noteShape>;
+
+const FILE = "serve.json";
+
+/** Leaves the note; the caller removes it with `removeNote` when it stops. */
+export function writeNote(dataFolder: string, note: ServeNote): void {
+  const file = join(dataFolder, FILE);
+  // Removed first: an older file keeps its mode when it is written over.
+  rmSync(file, { force: true });
+  writeFileSync(file, `${JSON.stringify(note)}\n`, { mode: 0o600 });
+}
+
+export function removeNote(dataFolder: string): void {
+  rmSync(join(dataFolder, FILE), { force: true });
+}
+
+/** Undefined when no serve left one. A note may be stale after a crash: the call then fails with CannotTell. */
+export function readNote(dataFolder: string): ServeNote | undefined {
+  try {
+    return v.parse(noteShape, JSON.parse(readFileSync(join(dataFolder, FILE), "utf8")));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Calls the running serve; throws CannotTell when it does not answer. `status` and body are the caller's to judge. */
+export async function callServe(
+  note: ServeNote,
+  path: string,
+  options: { method?: string; body?: unknown; signal: AbortSignal },
+): Promise<{ status: number; body: unknown }> {
+  const { method = "GET", body, signal } = options;
+  try {
+    const response = await fetch(new URL(path, note.url), {
+      method,
+      signal,
+      headers: { authorization: `Bearer ${note.token}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: await response.json() };
+  } catch (error) {
+    signal.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CannotTell(`Cannot reach medic serve at ${note.url}: ${why}. Is it still running (process ${note.pid})?`);
+  }
+}

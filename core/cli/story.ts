@@ -1,0 +1,168 @@
+// An incident's story for people: what was seen, done, proven, and why nothing more. Pure: a record and its events in,
+// lines out; `explain`, `investigate` and the demo's timeline print them.
+import type { Asked, IncidentRecord, JournalEvent } from "../incident/incident.ts";
+import type { Command } from "../plugin/contract.ts";
+import type { Output } from "./context.ts";
+
+type Paint = Output["paint"];
+
+/** The whole story, oldest first. */
+export function storyLines(record: IncidentRecord, events: readonly JournalEvent[], paint: Paint): string[] {
+  const began = Date.parse(record.openedAt);
+  return [
+    paint("bold", `${record.key}  ${stateInWords(record)}`),
+    `incident ${record.id}, opened ${record.openedAt} by ${record.alert.source} alert "${printable(record.alert.name)}"`,
+    "",
+    ...events.flatMap((event) =>
+      eventLines(event, paint).map((line, index) => `${index === 0 ? when(event.at, began) : " ".repeat(10)}${line}`),
+    ),
+    "",
+    `Why nothing more: ${whyNothingMore(record)}`,
+  ];
+}
+
+/** One event in words; the first line says what happened, further ones are details. */
+export function eventLines(event: JournalEvent, paint: Paint): string[] {
+  switch (event.kind) {
+    case "incident-opened":
+      return [`alert: ${printable(event.alert.name)} ${printable(event.alert.annotations["summary"] ?? "")}`.trimEnd()];
+    case "alert-folded":
+      return [`the alert came again${event.stale === true ? " (stale: it was resolved a moment ago)" : ""}`];
+    case "alert-resolved":
+      return [
+        `the monitor says "${printable(event.alert.name)}" is over${event.allResolved ? "" : ", others still fire"}`,
+      ];
+    case "investigation-started":
+      return [event.resumed ? "looking again, after a restart of Medic" : "looking"];
+    case "evidence-gathered":
+      return [
+        `evidence kept: ${event.findings.length} diagnostics in parallel, ${event.seconds.toFixed(2)} s`,
+        ...event.findings.map((asked) => findingLine(asked, paint)),
+      ];
+    case "responder-started":
+      return [`responder ${event.responder}`];
+    case "diagnosed":
+      return [
+        `${event.responder} asked ${event.findings.length} diagnostics, ${event.seconds.toFixed(2)} s`,
+        ...event.findings.map((asked) => findingLine(asked, paint)),
+      ];
+    case "responder-said":
+      return [`${event.responder}: ${printable(event.text)}`];
+    case "responder-usage":
+      return [
+        `${event.model}: ${event.inputTokens} tokens in, ${event.outputTokens} out, $${event.dollars.toFixed(4)}`,
+      ];
+    case "responder-finished":
+      return [`${event.responder} concludes: ${printable(event.conclusion)}`];
+    case "fix-refused":
+      return [paint("yellow", `fix refused: ${event.tool}: ${printable(event.why)}`)];
+    case "approval-needed":
+      return [
+        paint("yellow", `a person has to agree to ${event.tool}: ${printable(event.why)}`),
+        ...stepLines(event.steps),
+      ];
+    case "fix-started":
+      return [
+        `fix ${paint("bold", event.tool)}, touching ${event.touches.map(printable).join(", ")} (on disk before it leaves)`,
+        ...stepLines(event.steps),
+      ];
+    case "fix-dispatched":
+      return [dispatchInWords(event.dispatch)];
+    case "fix-judged":
+      return [`${outcomeInColour(event.outcome, paint)}: ${printable(event.why)}`];
+    case "resolved":
+      return [paint("green", `resolved by ${event.by}: ${printable(event.why)}`)];
+    case "escalated":
+      return [paint("red", `left to a person: ${printable(event.reason)}`), ...stepLines(event.planned?.steps ?? [])];
+    case "dismissed":
+      return [`dismissed: ${printable(event.reason)}`];
+    default:
+      return [];
+  }
+}
+
+/** A state in a few words. */
+export function stateInWords({ state, durationSeconds }: IncidentRecord): string {
+  const healthy = durationSeconds === undefined ? "" : `, healthy ${durationSeconds.toFixed(1)} s after the alert`;
+  switch (state.is) {
+    case "resolved":
+      return `resolved by ${state.by}${healthy}`;
+    case "escalated":
+      return `left to a person: ${printable(state.reason)}`;
+    case "dismissed":
+      return `dismissed: ${printable(state.reason)}`;
+    case "fixing":
+    case "verifying":
+    case "awaiting-approval":
+      return `${state.is} ${state.fix}`;
+    default:
+      return state.is;
+  }
+}
+
+/** A command as a person would type it, for reading only. */
+export function commandText([program, ...args]: Command): string {
+  const quoted = args.map((arg) =>
+    /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${printable(arg).replaceAll("'", `'\\''`)}'`,
+  );
+  return [program === "root" ? "sudo" : program, ...quoted].join(" ");
+}
+
+/** Text from outside on a terminal: no control characters, one line, not endless. */
+export function printable(text: string): string {
+  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ").trim();
+  return plain.length > 400 ? `${plain.slice(0, 400)}…` : plain;
+}
+
+function whyNothingMore({ state, attempts }: IncidentRecord): string {
+  const tried = attempts.filter(({ outcome }) => outcome !== "refused").length;
+  switch (state.is) {
+    case "resolved":
+      return state.by === "medic"
+        ? `the host shows the service well after ${tried === 1 ? "one fix" : `${tried} fixes`}`
+        : `the service is well again, and not by a fix of Medic's`;
+    case "escalated":
+      return state.planned === undefined
+        ? `a person should look: ${printable(state.reason)}`
+        : `the owner has not allowed ${state.planned.tool} (${state.planned.risk}); agree with medic tool … --yes, or raise trust in hosts.yaml`;
+    case "dismissed":
+      return printable(state.reason);
+    default:
+      return `Medic is not done: it is ${state.is}`;
+  }
+}
+
+function findingLine(asked: Asked, paint: Paint): string {
+  const text =
+    asked.outcome === "found"
+      ? printable(JSON.stringify(asked.finding))
+      : paint("yellow", `${asked.outcome}: ${printable(asked.why)}`);
+  const short = text.length > 180 ? `${text.slice(0, 180)}…` : text;
+  return `  ${asked.tool.padEnd(26)} ${asked.seconds.toFixed(2).padStart(5)} s  ${short}`;
+}
+
+function stepLines(steps: readonly Command[]): string[] {
+  return steps.map((step) => `  $ ${commandText(step)}`);
+}
+
+function dispatchInWords(dispatch: Extract<JournalEvent, { kind: "fix-dispatched" }>["dispatch"]): string {
+  switch (dispatch.is) {
+    case "done":
+      return `its steps ended well after ${dispatch.seconds.toFixed(1)} s; watching the host`;
+    case "failed":
+      return `step ${dispatch.step + 1} ended with ${dispatch.exit}: ${printable(dispatch.said)}`;
+    case "not-sent":
+      return `nothing ran: ${printable(dispatch.why)}`;
+    case "unknown":
+      return `not known whether it ran: ${printable(dispatch.why)}; watching the host`;
+  }
+}
+
+function outcomeInColour(outcome: string, paint: Paint): string {
+  if (outcome === "fixed") return paint("green", outcome);
+  return outcome === "recovered" ? outcome : paint("yellow", outcome);
+}
+
+function when(at: string, began: number): string {
+  return `${`+${((Date.parse(at) - began) / 1000).toFixed(1)}s`.padStart(8)}  `;
+}
