@@ -34,7 +34,7 @@ export function problemLines(file: string, problems: readonly Problem[]): string
 
 function problemLine(file: string, { line, column, path, message }: Problem): string {
   const place = line === 0 ? file : `${file}:${line}:${column}`;
-  return path === "" ? `${place} ${message}` : `${place} ${path}: ${message}`;
+  return path === "" ? `${place}: ${message}` : `${place} ${path}: ${message}`;
 }
 
 /** In the order of the file, and only the first one of each setting: the others follow from it. */

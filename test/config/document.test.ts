@@ -3,21 +3,21 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { loadConfig, readSecret } from "../../core/config/load.ts";
 import { ConfigError } from "../../core/config/problem.ts";
 import { complaints, problemsOf, self } from "./reading.ts";
 
 describe("a text that is no settings file", () => {
   const refused: [string, string, RegExp][] = [
-    ["nothing", "", /^hosts\.yaml is empty: it needs at least a host/],
+    ["nothing", "", /^hosts\.yaml: is empty: it needs at least a host/],
     ["comments only", "# soon\n", /is empty/],
-    ["a tab as indentation", "hosts:\n\tself: {}\n", /hosts\.yaml:2:1 a tab indents this line: YAML wants spaces/],
-    ["a key twice", `${self}limits: { queue: 1, queue: 2 }\n`, /hosts\.yaml:2:21 this key stands twice/],
+    ["a tab as indentation", "hosts:\n\tself: {}\n", /hosts\.yaml:2:1: a tab indents this line: YAML wants spaces/],
+    ["a key twice", `${self}limits: { queue: 1, queue: 2 }\n`, /hosts\.yaml:2:21: this key stands twice/],
     ["a key twice, once as a number", `x: { 1: a, "1": b }\n${self}`, /:1:12 x\.1: this key stands twice/],
-    ["a second document", `${self}---\n${self}`, /:2:1 a second document begins here/],
-    ["an open bracket", "hosts: { self: {", /hosts\.yaml:1:\d+ not YAML: /],
-    ["a custom tag", `hosts: { self: !secret x }\n`, /hosts\.yaml:1:\d+ not YAML: Unresolved tag/],
+    ["a second document", `${self}---\n${self}`, /:2:1: a second document begins here/],
+    ["an open bracket", "hosts: { self: {", /hosts\.yaml:1:\d+: not YAML: /],
+    ["a custom tag", `hosts: { self: !secret x }\n`, /hosts\.yaml:1:\d+: not YAML: Unresolved tag/],
     ["an alias of nothing", "hosts: *gone\n", /alias.*gone/i],
     ["a mapping as a key", `? { a: b }\n: c\n${self}`, /cannot be a key/],
     ["__proto__", `__proto__: { a: b }\n${self}`, /"__proto__" cannot be a key/],
@@ -148,7 +148,7 @@ describe("a file", () => {
   });
 
   it("is told where to begin when it does not exist", () =>
-    fails(join(folder, "none.yaml"), /none\.yaml does not exist: begin with a copy/));
+    fails(join(folder, "none.yaml"), /none\.yaml: does not exist: begin with a copy/));
   it("is refused when it is a folder", () => fails(folder, /is a folder: name the file in it, like ".*hosts\.yaml"/));
   it("is refused when it is not UTF-8", () =>
     fails(file("latin.yaml", Uint8Array.of(0x68, 0xe4, 0x0a)), /is not UTF-8 text/));

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { describe, it } from "node:test";
+import { missingIn, sudoersCommands, sudoersFile } from "../../core/cli/sudoers.ts";
+
+const patterns = ["/usr/bin/docker restart -t 30 *", "/usr/bin/docker container inspect *"];
+const needs = { host: "nexus", user: "medic", privilege: "sudo", patterns, timeLimits: [20, 5, 20] } as const;
+
+describe("the sudoers lines", () => {
+  it("have each command as it is sent: plain, and below timeout with each time limit", () => {
+    assert.deepEqual(sudoersCommands(needs), [
+      "/usr/bin/docker container inspect *",
+      "/usr/bin/timeout -s KILL 5 docker container inspect *",
+      "/usr/bin/timeout -s KILL 20 docker container inspect *",
+      "/usr/bin/docker restart -t 30 *",
+      "/usr/bin/timeout -s KILL 5 docker restart -t 30 *",
+      "/usr/bin/timeout -s KILL 20 docker restart -t 30 *",
+    ]);
+  });
+
+  it("never leave the program below timeout to a wildcard", () => {
+    for (const command of sudoersCommands(needs)) {
+      assert.match(command, /^(\/usr\/bin\/timeout -s KILL \d+ )?(\/usr\/bin\/)?docker [a-z]/);
+    }
+  });
+
+  it("allow this user these commands as root, and no more", () => {
+    const lines = sudoersFile([needs])
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"));
+    assert.equal(lines.length, 6);
+    for (const line of lines) assert.match(line, /^medic ALL=\(root\) NOPASSWD: \/usr\/bin\/(docker|timeout) /);
+  });
+
+  it("are none for root, and none where nothing runs as root", () => {
+    assert.match(sudoersFile([{ ...needs, user: "root" }]), /# nexus: Medic logs in as root and needs none\.\n$/);
+    assert.match(sudoersFile([{ ...needs, patterns: [] }]), /# nexus: its plugins run nothing as root\.\n$/);
+  });
+
+  it("say that they wait for privilege: sudo", () => {
+    assert.match(sudoersFile([{ ...needs, privilege: "none" }]), /They count once hosts\.nexus\.privilege is sudo/);
+    assert.doesNotMatch(sudoersFile([needs]), /They count once/);
+  });
+
+  const visudo = ["/usr/sbin/visudo", "/usr/bin/visudo"].find(existsSync);
+  it("are accepted by visudo", { skip: visudo === undefined && "no visudo on this machine" }, () => {
+    const file = sudoersFile([needs, { ...needs, host: "b", user: "ada@example" }]);
+    const { status, stderr } = spawnSync(visudo ?? "", ["-cf", "-"], { input: file, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+  });
+});
+
+describe("the listing of sudo -l", () => {
+  const listing = (lines: string) => `Matching Defaults entries for medic on nexus:
+    env_reset, mail_badpass, secure_path=/usr/sbin\\:/usr/bin, use_pty
+
+User medic may run the following commands on nexus:
+${lines}
+`;
+  const commands = sudoersCommands({ patterns, timeLimits: [20] });
+
+  it("misses nothing when every line is there", () => {
+    const all = commands.map((command) => `    (root) NOPASSWD: ${command}`).join("\n");
+    assert.deepEqual(missingIn(listing(all), commands), []);
+  });
+  it("names what is not there", () => {
+    const some = commands
+      .slice(1)
+      .map((command) => `    (root) NOPASSWD: ${command}`)
+      .join("\n");
+    assert.deepEqual(missingIn(listing(some), commands), [commands[0]]);
+  });
+  it("takes several commands of one line, whose tag counts for all", () => {
+    assert.deepEqual(missingIn(listing(`    (root) NOPASSWD: ${commands.join(", ")}`), commands), []);
+  });
+  it("does not take what wants a password", () => {
+    assert.deepEqual(missingIn(listing(`    (root) ${commands.join(", ")}`), commands), commands);
+    assert.deepEqual(
+      missingIn(listing(`    (root) NOPASSWD: /bin/x, PASSWD: ${commands.join(", ")}`), commands),
+      commands,
+    );
+  });
+  it("takes ALL without a password for everything, and with one for nothing", () => {
+    assert.deepEqual(missingIn(listing("    (ALL : ALL) NOPASSWD: ALL"), commands), []);
+    assert.deepEqual(missingIn(listing("    (ALL : ALL) ALL"), commands), commands);
+  });
+  it("does not take a longer command for a shorter one", () => {
+    assert.deepEqual(missingIn(listing("    (root) NOPASSWD: /usr/bin/ss -H -ltunp"), ["/usr/bin/ss -H"]), [
+      "/usr/bin/ss -H",
+    ]);
+  });
+  it("of a user whom sudo does not know misses all", () => {
+    assert.deepEqual(missingIn("sudo: a password is required\n", commands), commands);
+  });
+});
