@@ -8,6 +8,7 @@ import type { Responder, Toolbox, ToolOutcome } from "../agent/responder.ts";
 import { createRunbookResponder } from "../agent/runbook.ts";
 import { createToolboxes, type Errand } from "../agent/toolbox.ts";
 import type { Config } from "../config/schema.ts";
+import { openByHand } from "../incident/by-hand.ts";
 import { createDesk, type Desk } from "../incident/desk.ts";
 import { createIntake, type Intake } from "../incident/intake.ts";
 import type { Journal } from "../incident/journal.ts";
@@ -57,17 +58,21 @@ export function composeHands({ config, catalog, journal, log, agentSocket }: Par
     log,
   });
   const known: Known = { hosts: config.hosts, healerOf: (host, service) => catalog.healerOf(host, service) };
-  const open = (call: ByHand, plugin: string): ReturnType<Parameters<typeof runByHand>[0]["open"]> =>
-    openByHand(journal, call, plugin);
   return {
     transport,
     toolboxFor,
     known,
-    runTool: (call, signal) => runByHand({ tools: catalog, toolboxFor, open }, call, signal),
+    runTool: (call, signal) =>
+      runByHand(
+        { tools: catalog, toolboxFor, open: (hand, plugin) => openByHand({ journal, now: Date.now }, hand, plugin) },
+        call,
+        signal,
+      ),
   };
 }
 
-export function composeMedic(parts: Parts): Medic {
+/** `dryRun`: looks and plans, and runs no fix. */
+export function composeMedic(parts: Parts, { dryRun = false }: { dryRun?: boolean } = {}): Medic {
   const { config, catalog, journal, log } = parts;
   const hands = composeHands(parts);
   const runbooksFor = (incident: Incident): ReturnType<Catalog["runbooksFor"]> => catalog.runbooksFor(incident);
@@ -80,7 +85,13 @@ export function composeMedic(parts: Parts): Medic {
     sleep,
     now: Date.now,
   });
-  const desk = createDesk({ journal, respond, limits: config.limits, log, sleep });
+  const desk = createDesk({
+    journal,
+    respond: (incident, signal) => respond(incident, signal, { dryRun }),
+    limits: config.limits,
+    log,
+    sleep,
+  });
   const intake = createIntake({
     journal,
     targetOf: (alert) => targetOf(alert, config.alerts, hands.known),

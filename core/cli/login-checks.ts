@@ -64,11 +64,11 @@ export function refusalChecks(host: HostConfig, error: { kind: string; message: 
   switch (error.kind) {
     case "DialFailed":
     case "DialTimeout":
-      return [check("address", false, error.message, reachMend(host, error.message))];
+      return [check("address", false, whyOnly(error.message), reachMend(host, error.message))];
     case "HostKeyMismatch":
-      return [answers, check("host key", false, error.message, hostKeyMend(host, error.offered))];
+      return [answers, check("host key", false, whyOnly(error.message), hostKeyMend(host, error.offered))];
     case "AuthenticationFailed":
-      return [answers, check("host key", true, "trusted"), check("login", false, error.message, copyId(host))];
+      return [answers, check("host key", true, "trusted"), check("login", false, whyOnly(error.message), copyId(host))];
     case "ChannelRefused":
       return [
         answers,
@@ -83,6 +83,11 @@ export function refusalChecks(host: HostConfig, error: { kind: string; message: 
     default:
       return [check("commands", "unknown", error.message)];
   }
+}
+
+/** The report names the host and says what to do in its own place. */
+function whyOnly(message: string): string {
+  return message.replace(/^Cannot .*?: /s, "").replace(/\. [A-Z].*$/s, "");
 }
 
 function copyId(host: HostConfig): string {

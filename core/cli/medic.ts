@@ -8,6 +8,8 @@ import { CannotTell, type Context, type ExitCode, UsageError } from "./context.t
 import { doctor } from "./doctor.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
+import { investigate } from "./investigate.ts";
+import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 import { tool } from "./tool.ts";
 import { toCommand } from "./verb.ts";
@@ -37,10 +39,9 @@ export async function runMedic(rawArgs: readonly string[], context: Context): Pr
 }
 
 function commandTree(context: Context, answered: (code: ExitCode) => void): CommandDef {
-  const command = <T>(make: (context: Context, answered: (code: ExitCode) => void) => T): T => make(context, answered);
   const config = defineCommand({
     meta: { name: "config", description: "Check hosts.yaml: medic config check" },
-    subCommands: { check: command((c, a) => toCommand(configCheck, c, a)) },
+    subCommands: { check: toCommand(configCheck, context, answered) },
   });
   return defineCommand({
     meta: {
@@ -49,10 +50,12 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       description: "Heals the services of a homelab over one SSH connection per host",
     },
     subCommands: {
+      serve: toCommand(serve, context, answered),
       doctor: toCommand(doctor, context, answered),
       config,
       hosts: toCommand(hosts, context, answered),
       tool: toCommand(tool, context, answered),
+      investigate: toCommand(investigate, context, answered),
       incidents: toCommand(incidents, context, answered),
       explain: toCommand(explain, context, answered),
       token: toCommand(token, context, answered),

@@ -3,6 +3,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { JournalError } from "../incident/journal-error.ts";
+import { type Journal, openJournal } from "../incident/journal.ts";
 import { CannotTell } from "./context.ts";
 
 const noteShape = v.object({ url: v.string(), token: v.string(), pid: v.number() });
@@ -28,6 +30,16 @@ export function readNote(dataFolder: string): ServeNote | undefined {
     return v.parse(noteShape, JSON.parse(readFileSync(join(dataFolder, FILE), "utf8")));
   } catch {
     return undefined;
+  }
+}
+
+/** Opens the journal for writing; undefined when a running serve has it, so that the change has to go there. */
+export function openUnlessServed(folder: string): Journal | undefined {
+  try {
+    return openJournal(folder, { now: Date.now });
+  } catch (error) {
+    if (error instanceof JournalError && error.fault === "locked" && readNote(folder) !== undefined) return undefined;
+    throw error;
   }
 }
 

@@ -2,15 +2,14 @@
 // `--yes`; while `serve` runs, it runs there, since the journal has one writer. Without a tool's name: what there is.
 import * as v from "valibot";
 import type { ToolOutcome } from "../agent/responder.ts";
-import { createMemoryJournal, type Journal, openJournal } from "../incident/journal.ts";
-import { JournalError } from "../incident/journal-error.ts";
+import { createMemoryJournal } from "../incident/journal.ts";
 import { silent } from "../log.ts";
 import type { Fix, Diagnostic } from "../plugin/contract.ts";
 import { composeHands } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, type Output, tableLines, UsageError } from "./context.ts";
 import { commandText, printable } from "./story.ts";
-import { callServe, readNote } from "./serve-client.ts";
+import { callServe, openUnlessServed, readNote } from "./serve-client.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 
 export const tool = defineVerb({
@@ -61,15 +60,6 @@ async function run(equipped: Equipped, context: Context, call: Call, isFix: bool
   } finally {
     await hands.transport.close();
     journal.close();
-  }
-}
-
-function openUnlessServed(folder: string): Journal | undefined {
-  try {
-    return openJournal(folder, { now: Date.now });
-  } catch (error) {
-    if (error instanceof JournalError && error.fault === "locked" && readNote(folder) !== undefined) return undefined;
-    throw error;
   }
 }
 

@@ -29,6 +29,7 @@ describe("the claude responder, from the evidence to a verdict", () => {
         "responder-said",
         "diagnosed",
         "responder-usage",
+        "diagnosed",
         "fix-started",
         "fix-dispatched",
         "fix-judged",

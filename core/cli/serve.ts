@@ -1,0 +1,136 @@
+// `medic serve`: takes alerts and heals. Holds the data folder, takes up what an earlier process left, listens, and on
+// SIGTERM stops in order: no new requests, no new turns, work under way gets its grace, connections are drained.
+import { pid } from "node:process";
+import type { Config } from "../config/schema.ts";
+import { createApp } from "../http/app.ts";
+import { ListenError, type Listening, listen } from "../http/server.ts";
+import { newToken } from "../http/tokens.ts";
+import { type Journal, openJournal } from "../incident/journal.ts";
+import type { LabelNames } from "../incident/sources/generic.ts";
+import { createLog, type Log, type LogLevel } from "../log.ts";
+import { composeMedic, type Medic, type Parts } from "./compose.ts";
+import { type Equipped, readEquipped } from "./config-file.ts";
+import { type Context, type ExitCode, UsageError } from "./context.ts";
+import { removeNote, writeNote } from "./serve-client.ts";
+import { configArg, defineVerb } from "./verb.ts";
+import { medicVersion } from "./version.ts";
+
+const HTTP_GRACE_SECONDS = 5;
+const WORK_GRACE_SECONDS = 10;
+
+export const serve = defineVerb({
+  name: "serve",
+  description: "Take alerts and heal, until told to stop",
+  args: {
+    ...configArg,
+    "log-level": {
+      type: "enum",
+      options: ["debug", "info", "warning", "error"],
+      default: "info",
+      description: "The least that is logged",
+    },
+    "log-json": { type: "boolean", description: "Log one JSON object a line" },
+  },
+  async run(args, context): Promise<ExitCode> {
+    const equipped = await readEquipped(context, args.config);
+    const write = (line: string): void => context.out.line(line);
+    const log = await createLog({ level: args["log-level"] as LogLevel, json: args["log-json"] === true, write });
+    for (const { folder, why } of equipped.broken) log.error("plugin_skipped", { folder, why });
+    const journal = openJournal(equipped.config.server.data, {
+      now: Date.now,
+      onListenerError: (error) => log.error("journal_listener_failed", { error: String(error) }),
+    });
+    try {
+      const serving = await startServing(
+        { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"] },
+        equipped.config.server.data,
+      );
+      await stopped(context);
+      log.info("medic_stopping", {});
+      await serving.close();
+      log.info("medic_stopped", {});
+      return 0;
+    } finally {
+      journal.close();
+    }
+  },
+});
+
+export type Serving = Medic & { listening: Listening; close(): Promise<void> };
+
+/** A whole Medic that listens. With a `dataFolder`, other verbs find it through the note it leaves there. */
+export async function startServing(parts: Parts & Pick<Equipped, "config">, dataFolder?: string): Promise<Serving> {
+  const { config, journal, log, catalog } = parts;
+  const medic = composeMedic(parts);
+  const local = newToken();
+  const { generic } = config.alerts;
+  const app = createApp({
+    intake: medic.intake,
+    journal,
+    statistics: () => medic.transport.statistics(),
+    runTool: async (call, signal) => (Object.hasOwn(config.hosts, call.host) ? medic.runTool(call, signal) : undefined),
+    // The note's token lives as long as this process and is readable by its user alone.
+    tokens: [...config.server.tokens, { name: "this machine", sha256: local.sha256 }],
+    ...(generic === undefined ? {} : { generic: { mapping: generic, names: labelNames(config.alerts) } }),
+    limits: config.limits,
+    trouble: () => journal.trouble(),
+    now: Date.now,
+    log,
+  });
+  const listening = await listenOrExplain(app, config.server.listen, journal, medic, log);
+  const url = `http://${listening.host.includes(":") ? `[${listening.host}]` : listening.host}:${listening.port}`;
+  if (dataFolder !== undefined) writeNote(dataFolder, { url, token: local.token, pid });
+  log.info("medic_serving", {
+    version: medicVersion,
+    url,
+    hosts: Object.keys(config.hosts).length,
+    plugins: catalog.plugins.map(({ name }) => name).join(","),
+    responders: config.responder.order
+      .filter((name) => name === "runbook" || config.responder.apiKey !== undefined)
+      .join(","),
+  });
+  if (config.server.tokens.length === 0) {
+    log.warning("no_tokens", {
+      advice: "no monitor can send alerts: run medic token new, and add it to server.tokens",
+    });
+  }
+  medic.desk.resume();
+  return { ...medic, listening, close: () => stop(medic, listening, dataFolder) };
+}
+
+/** The labels a generic alert's host and service are put under: the first ones that intake looks at. */
+function labelNames({ host: [host = "host"], service: [service = "service"] }: Config["alerts"]): LabelNames {
+  return { host, service };
+}
+
+async function stop(medic: Medic, listening: Listening, dataFolder: string | undefined): Promise<void> {
+  await listening.close(HTTP_GRACE_SECONDS);
+  if (dataFolder !== undefined) removeNote(dataFolder);
+  await medic.desk.close(WORK_GRACE_SECONDS);
+  await medic.transport.close("shutdown");
+}
+
+async function listenOrExplain(
+  app: Parameters<typeof listen>[0],
+  where: { host: string; port: number },
+  journal: Journal,
+  medic: Medic,
+  log: Log,
+): Promise<Listening> {
+  try {
+    return await listen(app, where);
+  } catch (error) {
+    log.debug("listen_failed", { error: String(error), journal: journal.trouble() });
+    await medic.desk.close(0);
+    await medic.transport.close();
+    if (error instanceof ListenError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+async function stopped({ stop }: Context): Promise<void> {
+  if (stop.aborted) return;
+  await new Promise<void>((resolve) => {
+    stop.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
