@@ -18,6 +18,7 @@ export class SshChannel implements Channel {
   #channel: ClientChannel | undefined;
   #exit: number | undefined;
   #isKilled = false;
+  #isProving = false;
 
   /** Without a channel (see ssh2-internals) it is opened together with the command. */
   constructor(client: Client, channel?: ClientChannel) {
@@ -42,7 +43,7 @@ export class SshChannel implements Channel {
         // Not proof that nothing ran: dropbear says so of commands that it has run.
         execOn(this.#client, channel, line, () => {
           reject(new LinkLost("the host answered the command with a failure; it may have run all the same", true));
-          channel.close();
+          this.close();
         });
       }
     } catch (error) {
@@ -64,8 +65,10 @@ export class SshChannel implements Channel {
   }
 
   close(): void {
-    if (this.#channel === undefined) this.#release();
-    else this.#channel.close();
+    if (this.#channel === undefined) return this.#release();
+    this.#channel.close();
+    // Nothing runs on it, so its end need not be waited for; some servers never answer the close of an unused channel.
+    this.#prove();
   }
 
   #openAndExec(line: string, output: Output, resolve: (exit: number) => void, reject: (error: Error) => void): void {
@@ -113,6 +116,8 @@ export class SshChannel implements Channel {
   }
 
   #prove(): void {
+    if (this.#isProving) return;
+    this.#isProving = true;
     const timer = setTimeout(this.#release, proofSeconds * 1000);
     const proven = () => {
       clearTimeout(timer);

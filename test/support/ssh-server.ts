@@ -10,6 +10,8 @@ export type ServerOptions = {
   maxSessions?: number;
   /** Logins that are dropped before the handshake, counted from the first. */
   dropFirst?: number;
+  /** Accepts and then says nothing at all. */
+  isSilent?: boolean;
   /** Never answers global requests, so no proof of a freed slot ever comes. */
   ignoresGlobalRequests?: boolean;
   /** Public keys that may log in; the server's own client key when absent. */
@@ -20,6 +22,8 @@ export type ServerOptions = {
   neverOpens?: boolean;
   /** Ignores signals, as a forced-command key makes sshd do. */
   ignoresSignals?: boolean;
+  /** Answers the command with a failure, as dropbear does of commands that it has run. */
+  refusesExec?: boolean;
   hostKey?: KeyPair;
 };
 
@@ -137,7 +141,8 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
       changed();
       if (child?.pid !== undefined && !options.ignoresSignals) process.kill(-child.pid, `SIG${name}` as NodeJS.Signals);
     });
-    session.on("exec", (accept, _reject, { command }) => {
+    session.on("exec", (accept, reject, { command }) => {
+      if (options.refusesExec) return reject();
       const channel = accept();
       counts.commands.push(command);
       running += 1;
@@ -169,7 +174,7 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
       changed();
     });
     if (counts.connections <= (options.dropFirst ?? 0)) socket.destroy();
-    else server.injectSocket(socket);
+    else if (!options.isSilent) server.injectSocket(socket);
     changed();
   });
   await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
