@@ -71,13 +71,14 @@ async function checkKey(host: HostConfig, ways: Ways, add: Add): Promise<boolean
   return ok || key.is === "exposed" || host.agent === true;
 }
 
-type Facts = { now: number; uid: number; groups: readonly string[]; programs: ReadonlySet<string> };
+/** `programs`: each with its path. */
+type Facts = { now: number; uid: number; groups: readonly string[]; programs: ReadonlyMap<string, string> };
 
 const factsScript = `echo "now $(date +%s)"
 echo "uid $(id -u)"
 echo "groups $(id -Gn)"
 for program in "$@"; do
-  if command -v "$program" >/dev/null 2>&1; then echo "program $program"; fi
+  if command -v "$program" >/dev/null 2>&1; then echo "program $program $(command -v "$program")"; fi
 done`;
 
 async function checkFacts(host: HostConfig, ways: Ways, add: Add): Promise<void> {
@@ -110,7 +111,11 @@ function readFacts(stdout: string): Facts | undefined {
   const now = Number(values("now")[0] || Number.NaN);
   const uid = Number(values("uid")[0] || Number.NaN);
   if (!Number.isFinite(now) || !Number.isFinite(uid)) return undefined;
-  return { now, uid, groups: (values("groups")[0] ?? "").split(" "), programs: new Set(values("program")) };
+  const programs = values("program").map((line): [string, string] => {
+    const [name = "", path = ""] = line.split(" ");
+    return [name, path];
+  });
+  return { now, uid, groups: (values("groups")[0] ?? "").split(" "), programs: new Map(programs) };
 }
 
 function checkClock(there: number, began: number, ended: number, add: Add): void {
@@ -174,11 +179,23 @@ async function checkSudo(host: HostConfig, facts: Facts, ways: Ways, add: Add): 
   // Through a pipe, or sudo breaks its lines at 80 columns.
   const answer = await probe(host, script("sudo -n -l 2>&1 | cat"), ways);
   if (!("exit" in answer)) return add("sudo", "unknown", answer.error.message);
-  const missing = missingIn(answer.stdout, ways.sudoersCommands);
+  const commands = ways.sudoersCommands.map((command) => whereItIs(command, facts));
+  const missing = missingIn(answer.stdout, commands);
   if (missing.length === 0) return add("sudo", true, "allows all that the plugins need");
-  const mend = `medic doctor ${host.name} --sudoers > medic.sudoers, and put it into /etc/sudoers.d of the host`;
-  const count = missing.length === ways.sudoersCommands.length ? "none" : `${missing.length} not`;
-  add("sudo", false, `of ${ways.sudoersCommands.length} commands allowed: ${count}, like ${missing[0]}`, mend);
+  const elsewhere = commands.filter((command) => !ways.sudoersCommands.includes(command)).map(pathOf);
+  const correction = elsewhere.length === 0 ? "" : `, with ${[...new Set(elsewhere)].join(", ")} for the paths there`;
+  const mend = `medic doctor ${host.name} --sudoers > medic.sudoers, and put it into /etc/sudoers.d of the host${correction}`;
+  const count = missing.length === commands.length ? "none" : `${missing.length} not`;
+  add("sudo", false, `of ${commands.length} commands allowed: ${count}, like ${missing[0]}`, mend);
+}
+
+/** A command with the path its program has on this host: sudo compares paths, and a NAS keeps docker in a place of its own. */
+function whereItIs(command: string, { programs }: Facts): string {
+  const path = programs.get(programOf(command));
+  // /bin and /usr/bin are one folder wherever systemd is.
+  const isSame =
+    path === undefined || !path.startsWith("/") || path.replace(/^\/usr/, "") === pathOf(command).replace(/^\/usr/, "");
+  return isSame ? command : path + command.slice(pathOf(command).length);
 }
 
 type Failure = { error: { kind: string; message: string; offered?: string } };
@@ -210,7 +227,11 @@ function failure(error: unknown): Failure["error"] {
 }
 
 function programOf(command: string): string {
-  return command.split(" ", 1)[0]?.split("/").at(-1) ?? "";
+  return pathOf(command).split("/").at(-1) ?? "";
+}
+
+function pathOf(command: string): string {
+  return command.split(" ", 1)[0] ?? "";
 }
 
 function lastLine({ stdout, stderr, exit }: Result): string {

@@ -29,6 +29,7 @@ type Answers = {
   uid?: number;
   groups?: string;
   without?: string;
+  folder?: string;
   docker?: Partial<Result>;
   pkcheck?: number;
   sudo?: string;
@@ -49,7 +50,13 @@ function healthy(answers: Answers = {}): Runs {
           `uid ${answers.uid ?? 1000}`,
           `groups ${answers.groups ?? "medic docker systemd-journal"}`,
         ];
-        return result({ stdout: [...lines, ...programs.map((program) => `program ${program}`), ""].join("\n") });
+        return result({
+          stdout: [
+            ...lines,
+            ...programs.map((program) => `program ${program} ${answers.folder ?? "/usr/bin"}/${program}`),
+            "",
+          ].join("\n"),
+        });
       }
       if (text.startsWith("docker version")) return result({ stdout: "28.0.1\n", ...answers.docker });
       if (text.includes("pkcheck")) return result({ exit: answers.pkcheck ?? 0 });
@@ -290,6 +297,19 @@ describe("doctor, on the host", () => {
     assert.match(refused.says, /of 6 commands allowed: none, like \/usr\/bin\/docker restart -t \*/);
     assert.match(refused.mend ?? "", /medic doctor nexus --sudoers > medic\.sudoers/);
     assert.match(named(await examine(host, { without: "sudo" }), "sudo").says, /there is no sudo/);
+  });
+  it("compares what sudo allows with where the programs are", async () => {
+    const host = hostOf("privilege: sudo");
+    const listing = (folder: string) =>
+      sudoersCommands({ patterns: patterns.map((line) => line.replace("/usr/bin", folder)), timeLimits: [20] })
+        .map((command) => `(root) NOPASSWD: ${command}`)
+        .join("\n");
+    const elsewhere = { folder: "/usr/local/bin" };
+    const wrong = named(await examine(host, { ...elsewhere, sudo: listing("/usr/bin") }), "sudo");
+    assert.equal(wrong.ok, false);
+    assert.match(wrong.mend ?? "", /with \/usr\/local\/bin\/docker, .* for the paths there$/);
+    assert.equal(named(await examine(host, { ...elsewhere, sudo: listing("/usr/local/bin") }), "sudo").ok, true);
+    assert.equal(named(await examine(host, { folder: "/bin", sudo: listing("/usr/bin") }), "sudo").ok, true);
   });
   it("could not find out when the host answers nonsense", async () => {
     const nonsense: Runs = { run: async () => result({ stdout: "Welcome to BusyBox" }) };
