@@ -17,6 +17,21 @@ export function linkOf(previous: string, text: string): string {
   return createHash("sha256").update(previous).update(text).digest("hex");
 }
 
+/** Whether the chain holds; if not, the first event that does not fit. */
+export type Verified = { intact: true; events: number } | { intact: false; sequence: number; why: string };
+
+/** Walks the chain from the first event on. */
+export function walk(rows: Iterable<Record<string, unknown>>): Verified {
+  let [last, link] = [0, GENESIS];
+  for (const { sequence, body, hash } of rows) {
+    const broken = (why: string): Verified => ({ intact: false, sequence: last + 1, why });
+    if (sequence !== last + 1) return broken(`it is missing: the next one there is ${String(sequence)}`);
+    if (hash !== linkOf(link, String(body))) return broken("its content is not what was written");
+    [last, link] = [sequence, hash];
+  }
+  return { intact: true, events: last };
+}
+
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -105,7 +105,7 @@ class OneDesk implements Desk {
       log.info("incident_opened", { incident: event.incident, key: event.key, alert: event.alert.name });
       const record = journal.incident(event.incident);
       // Unclear ones are escalated by the intake in the same breath.
-      if (record !== undefined && isActive(record.state)) this.#offer(record);
+      if (record !== undefined && isActive(record.state) && record.byHand !== true) this.#offer(record);
     } else if (event.kind === "resolved") {
       const duration = journal.incident(event.incident)?.durationSeconds;
       const seconds = duration === undefined ? {} : { duration_seconds: duration };
@@ -234,7 +234,10 @@ type FixStarted = Extract<IncidentEvent, { kind: "fix-started" }>;
 
 /** What a process that starts writes about an incident that the last one left. Nothing that may have run runs again. */
 function afterInterruption(record: IncidentRecord, fix: FixStarted | undefined): IncidentEvent[] {
-  if (fix === undefined) return [];
+  if (fix === undefined) {
+    return record.byHand === true ? [{ kind: "dismissed", reason: "Medic stopped before the fix began" }] : [];
+  }
+  if (record.byHand === true) return escalation(record, "Medic stopped", fix);
   if (record.state.is === "fixing") return escalation(record, "Medic stopped", fix);
   // It ran and nobody watched what came of it: an attempt like any other, so that it is not tried again.
   return [judgedAs(fix, "unverified", "Medic stopped before the host could show that it helped")];

@@ -44,7 +44,8 @@ export type Asked = {
 
 /** What happens to an incident, in the order in which it is written down. `at` and `incident` are the journal's. */
 export type IncidentEvent =
-  | { kind: "incident-opened"; key: string; target: Target; alert: Alert }
+  /** `byHand`: a person runs one fix; nobody else is to work on it. */
+  | { kind: "incident-opened"; key: string; target: Target; alert: Alert; byHand?: true }
   /** `stale`: the monitor repeats what was resolved a moment ago. */
   | { kind: "alert-folded"; alert: Alert; stale?: true }
   | { kind: "alert-resolved"; alert: Alert; allResolved: boolean }
@@ -112,6 +113,8 @@ export type IncidentRecord = {
   alerts: number;
   state: State;
   attempts: readonly Attempt[];
+  /** A person runs one fix; the desk leaves it alone. */
+  byHand?: true;
   openedAt: string;
   changedAt: string;
   /** When it was resolved, escalated or dismissed; absent while Medic works on it. */
@@ -186,6 +189,7 @@ function opened(event: JournalEvent): IncidentRecord {
     alerts: 1,
     state: { is: "open" },
     attempts: [],
+    ...(event.byHand === true ? { byHand: true as const } : {}),
     openedAt: event.at,
     changedAt: event.at,
   };

@@ -196,7 +196,7 @@ function requestOf(target: { host: string; service?: string | undefined }, at: n
 const LETTERS = "23456789bcdfghjkmnpqrstvwxz";
 
 /** `20261123-2313-k3f2mq`: sorts by time, and names no incident of another data folder. */
-function newIncidentId(parts: IntakeParts): string {
+export function newIncidentId(parts: { journal: Pick<Journal, "incident">; now(): number }): string {
   const digits = new Date(parts.now()).toISOString().replace(/\D/g, "");
   const random = Array.from({ length: 6 }, () => LETTERS[randomInt(LETTERS.length)]).join("");
   const id = `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${random}`;

@@ -5,16 +5,13 @@
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { canonical, GENESIS, linkOf } from "./chain.ts";
+import { canonical, GENESIS, linkOf, type Verified, walk } from "./chain.ts";
 import { type IncidentRecord, isOver, type JournalEvent, type NewEvent, reduce, type State } from "./incident.ts";
 import { JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 
 export type JournalListener = (event: JournalEvent) => void;
-
-/** Whether the chain holds; if not, the first event that does not fit. */
-export type Verified = { intact: true; events: number } | { intact: false; sequence: number; why: string };
 
 export type JournalOptions = {
   now(): number;
@@ -178,23 +175,12 @@ export class Journal {
 
   /** Walks the chain from the first event on. */
   verify(): Verified {
-    let previous: Head = { sequence: 0, hash: GENESIS };
-    const rows = this.#statement("SELECT sequence, body, hash FROM events ORDER BY sequence").iterate();
-    for (const { sequence, body, hash } of rows) {
-      const broken = (why: string): Verified => ({ intact: false, sequence: previous.sequence + 1, why });
-      if (sequence !== previous.sequence + 1) return broken(`it is missing: the next one there is ${String(sequence)}`);
-      if (hash !== linkOf(previous.hash, String(body))) return broken("its content is not what was written");
-      if (eventOf({ body }).sequence !== sequence) return broken("it says to be another");
-      previous = { sequence, hash };
-    }
+    const walked = walk(this.#statement("SELECT sequence, body, hash FROM events ORDER BY sequence").iterate());
+    if (!walked.intact) return walked;
     const last = Number(this.#all("SELECT coalesce(max(changed), 0) AS last FROM incidents")[0]?.["last"]);
-    return last === previous.sequence
-      ? { intact: true, events: last }
-      : {
-          intact: false,
-          sequence: Math.min(last, previous.sequence) + 1,
-          why: "events and incidents do not end alike",
-        };
+    if (last === walked.events) return walked;
+    const why = "events and incidents do not end alike";
+    return { intact: false, sequence: Math.min(last, walked.events) + 1, why };
   }
 
   /** Why nothing can be written at the moment. After a failure it tries again, so it ends when the cause does. */
@@ -234,17 +220,14 @@ export class Journal {
     const record = reduce(before, event);
     const live = isOver(record.state) ? 0 : 1;
     const json = JSON.stringify(record);
+    const { id, key, state } = record;
     if (before === undefined) {
-      this.#run(
-        "INSERT INTO incidents (id, key, host, state, live, opened, changed, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        ...[record.id, record.key, record.target.host ?? null, record.state.is, live],
-        ...[event.sequence, event.sequence, json],
-      );
+      const columns = "id, key, host, state, live, opened, changed, record";
+      const values = [id, key, record.target.host ?? null, state.is, live, event.sequence, event.sequence, json];
+      this.#run(`INSERT INTO incidents (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
     } else {
-      this.#run(
-        "UPDATE incidents SET state = ?, live = ?, changed = ?, record = ? WHERE id = ?",
-        ...[record.state.is, live, event.sequence, json, record.id],
-      );
+      const set = "state = ?, live = ?, changed = ?, record = ?";
+      this.#run(`UPDATE incidents SET ${set} WHERE id = ?`, state.is, live, event.sequence, json, id);
     }
   }
 

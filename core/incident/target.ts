@@ -31,7 +31,7 @@ export type Known = {
 
 const HOST_ITSELF = "-";
 /** As an address in a label they mean the monitor's own machine, which need not be ours. */
-const LOOPBACKS = ["localhost", "127.0.0.1", "::1"];
+const LOOPBACKS = new Set(["localhost", "127.0.0.1", "::1"]);
 
 /** `ignored`: a rule of the owner's drops this alert. */
 export function targetOf(alert: Alert, settings: AlertSettings, known: Known): Target | "ignored" {
@@ -81,7 +81,7 @@ function hostNamed(said: string, { hosts }: Known): string | undefined {
   if (Object.hasOwn(hosts, said)) return said;
   const bare = withoutPort(said);
   if (Object.hasOwn(hosts, bare)) return bare;
-  if (LOOPBACKS.includes(bare)) return undefined;
+  if (LOOPBACKS.has(bare)) return undefined;
   const [found, another] = Object.entries(hosts).filter(([, { address }]) => address === bare);
   return another === undefined ? found?.[0] : undefined;
 }

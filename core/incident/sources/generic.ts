@@ -23,7 +23,7 @@ export type LabelNames = { host: string; service: string };
 
 /** Reads one alert out of a body, or throws SourceError. `receivedAt` (ISO 8601) stands in for a beginning nobody says. */
 export function parseGeneric(body: unknown, mapping: GenericMapping, names: LabelNames, receivedAt: string): Alert {
-  const read = (setting: keyof GenericMapping & string, path: string): string => {
+  const read = (setting: keyof GenericMapping, path: string): string => {
     const text = optionalAt(body, setting, path);
     if (text === "") throw refused(setting, path, "is empty");
     return text;
@@ -67,7 +67,9 @@ function optionalAt(body: unknown, setting: string, path: string): string {
   const value = at(body, path);
   if (value === undefined) throw refused(setting, path, "is missing");
   if (value === null) return "";
-  if (typeof value === "object") throw refused(setting, path, "is not a text, a number or a truth value");
+  if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") {
+    throw refused(setting, path, "is not a text, a number or a truth value");
+  }
   const text = storable(String(value));
   if (text.length > LABEL_CHARACTERS_MAX)
     throw refused(setting, path, `is longer than ${LABEL_CHARACTERS_MAX} characters`);
