@@ -1,27 +1,8 @@
-// Reading what docker printed: sections of a script's output, JSON lines, and the answers that mean "could not look".
+// Reading what docker printed: JSON lines, figures, and the answers that mean "could not look".
 // Knows no tool. An answer that is not what docker prints is undefined here, and "unavailable" in the tool: never empty.
 import { unavailable } from "medic/plugin";
 import type { Result, Unavailable } from "medic/plugin";
 import * as v from "valibot";
-
-/**
- * Splits the output of a script at lines such as `--medic:ports`. Text behind the name is the section's first line;
- * what comes before the first marker is the section "".
- */
-export function sections(stdout: string): Readonly<Record<string, string>> {
-  const found = new Map<string, string[]>([["", []]]);
-  let current = found.get("") ?? [];
-  for (const line of stdout.split("\n")) {
-    const marker = /^--medic:([a-z]+)(?: (.*))?$/.exec(line);
-    if (marker === null) {
-      current.push(line);
-      continue;
-    }
-    current = marker[2] === undefined ? [] : [marker[2]];
-    found.set(marker[1] ?? "", current);
-  }
-  return Object.fromEntries([...found].map(([name, lines]) => [name, lines.join("\n").trim()]));
-}
 
 /**
  * Each line that is a JSON object, as the schema says; other lines are docker's own remarks. Undefined when one object

@@ -1,9 +1,9 @@
 // What one container is made of and what runs in it: its settings, its image, its processes, its use of the machine;
 // and the list of all containers. Environment values and commands stay on the host: they hold secrets.
-import { diagnostic, script, unavailable } from "medic/plugin";
+import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood, sections } from "./answers.ts";
+import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood } from "./answers.ts";
 import { byName, containerName } from "./inputs.ts";
 
 const listed = v.object({
@@ -138,46 +138,53 @@ const image = v.object({
   platform: v.string(),
 });
 type Image = { id: string; tags: string[]; digests: string[]; created: string; sizeBytes: number; platform: string };
+export type ImageFacts = {
+  exists: true;
+  reference: string;
+  /** Null: the image is gone from the host (watchtower --cleanup removes the old one). */
+  runs: Image | null;
+  /** Its tag points to another image by now: pulled, but not recreated. */
+  outdated: boolean;
+};
+
+/** Reads the image of the container "$1"; what it prints is for `imageFacts`. */
+export const imageScript = `root docker container inspect --format '{"name":{{json .Name}},"reference":{{json .Config.Image}},"id":{{json .Image}}}' -- "$1" || exit
+echo --medic:used
+root docker image inspect --format '${imageFormat}' -- "$(root docker container inspect --format '{{.Image}}' -- "$1")" 2>&1
+echo --medic:tagged
+root docker image inspect --format '${imageFormat}' -- "$(root docker container inspect --format '{{.Config.Image}}' -- "$1")" 2>&1
+`;
 
 export const dockerImage = diagnostic({
   name: "docker_image",
   description:
     "The image a container runs, and whether its tag points to another one by now (pulled, but not recreated).",
   input: byName,
-  command: ({ name }) =>
-    script(
-      `root docker container inspect --format '{"name":{{json .Name}},"reference":{{json .Config.Image}},"id":{{json .Image}}}' -- "$1" || exit
-echo --medic:used
-root docker image inspect --format '${imageFormat}' -- "$(root docker container inspect --format '{{.Image}}' -- "$1")" 2>&1
-echo --medic:tagged
-root docker image inspect --format '${imageFormat}' -- "$(root docker container inspect --format '{{.Config.Image}}' -- "$1")" 2>&1
-exit 0`,
-      name,
-    ),
-  parse(
-    result,
-    { name },
-  ): { exists: false } | { exists: true; reference: string; runs: Image | null; outdated: boolean } | Unavailable {
+  command: ({ name }) => script(`${imageScript}exit 0`, name),
+  parse(result, { name }): { exists: false } | ImageFacts | Unavailable {
     if (isMissing(result.stderr)) return { exists: false };
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
-    const parts = sections(result.stdout);
-    const container = jsonLines(
-      parts[""] ?? "",
-      v.object({ name: v.string(), reference: v.string(), id: v.string() }),
-    )?.[0];
-    if (container === undefined) return notUnderstood(result);
-    if (!isNamed(container.name, name)) return { exists: false };
-    const runs = jsonLines(parts["used"] ?? "", image)?.[0];
-    const tagged = jsonLines(parts["tagged"] ?? "", image)?.[0];
-    return {
-      exists: true,
-      reference: container.reference,
-      // Null: the image is gone from the host (watchtower --cleanup removes the old one).
-      runs: runs === undefined ? null : imageOf(runs),
-      outdated: tagged !== undefined && tagged.id !== container.id,
-    };
+    return imageFacts(result.stdout, name) ?? notUnderstood(result);
   },
 });
+
+const container = v.object({ name: v.string(), reference: v.string(), id: v.string() });
+
+/** What `imageScript` printed for a container of this name; undefined when it is not understood. */
+export function imageFacts(stdout: string, name: string): { exists: false } | ImageFacts | undefined {
+  const parts = sections(stdout);
+  const own = jsonLines(parts[""] ?? "", container)?.[0];
+  if (own === undefined) return undefined;
+  if (!isNamed(own.name, name)) return { exists: false };
+  const runs = jsonLines(parts["used"] ?? "", image)?.[0];
+  const tagged = jsonLines(parts["tagged"] ?? "", image)?.[0];
+  return {
+    exists: true,
+    reference: own.reference,
+    runs: runs === undefined ? null : imageOf(runs),
+    outdated: tagged !== undefined && tagged.id !== own.id,
+  };
+}
 
 function imageOf({ size, tags, digests, ...line }: v.InferOutput<typeof image>): Image {
   return { ...line, tags: tags ?? [], digests: digests ?? [], sizeBytes: size };

@@ -1,9 +1,9 @@
 // What a container said and what happened to it: logs, events, the reason of its last exit, its health checks. All are
 // bounded in time and length, the newest kept. Health output and log lines are the container's own words: data.
-import { diagnostic, script, unavailable } from "medic/plugin";
+import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, brief, isMissing, isNamed, jsonLines, notUnderstood, sections, timeOf } from "./answers.ts";
+import { blind, brief, isMissing, isNamed, jsonLines, notUnderstood, timeOf } from "./answers.ts";
 import { byName, containerName, lines, since } from "./inputs.ts";
 import { statusFormat, statusOf } from "./status.ts";
 import type { Container } from "./status.ts";

@@ -16,12 +16,14 @@ import {
   dockerRestartLoop,
 } from "./surroundings.ts";
 
-export { blind, brief, isMissing, jsonLines, sections } from "./answers.ts";
-export { processesOf } from "./containers.ts";
+export { blind, brief, isMissing, jsonLines, notUnderstood } from "./answers.ts";
+export { imageFacts, imageScript, processesOf } from "./containers.ts";
+export type { ImageFacts } from "./containers.ts";
 export { containerName, lines, port, since } from "./inputs.ts";
 export { runOf, statusFormat, statusOf } from "./status.ts";
 export type { Container, ContainerStatus } from "./status.ts";
 export { disksOf, listenersOf } from "./surroundings.ts";
+export type { Disk, Listener } from "./surroundings.ts";
 export {
   dockerDiskUsage,
   dockerEvents,

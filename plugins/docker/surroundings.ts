@@ -1,9 +1,9 @@
 // What a container depends on and shares with others: its network, its ports, the disk, its compose file; and whether
 // it keeps dying. Knows no policy.
-import { diagnostic, script, unavailable } from "medic/plugin";
+import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, brief, bytesOf, isMissing, isNamed, jsonLines, notUnderstood, sections } from "./answers.ts";
+import { blind, brief, bytesOf, isMissing, isNamed, jsonLines, notUnderstood } from "./answers.ts";
 import { byName, containerName, port } from "./inputs.ts";
 
 const sample = v.object({
@@ -143,7 +143,9 @@ export const dockerPortOwner = diagnostic({
       `root docker container ls --no-trunc --filter "publish=$1" --format '{"name":{{json .Names}},"ports":{{json .Ports}},"networks":{{json .Networks}}}' || exit
 echo --medic:listeners
 root ss -H -ltunp
-echo "--medic:exit $?"`,
+code=$?
+echo --medic:exit
+echo "$code"`,
       String(wanted),
     ),
   parse(result, input): { containers: string[]; listeners: Listener[] | null } | Unavailable {
@@ -249,7 +251,9 @@ folder=$(root docker container inspect --format '{{index .Config.Labels "com.doc
 if [ -n "$files" ]; then
   echo --medic:config
   cd "$folder" 2>&1 && COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$files" docker compose config --quiet 2>&1
-  echo "--medic:exit $?"
+  code=$?
+  echo --medic:exit
+  echo "$code"
 fi
 exit 0`,
       name,

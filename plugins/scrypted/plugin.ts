@@ -1,0 +1,80 @@
+// The plugin for Scrypted (koush/scrypted): a home video platform that has no health check, logs nowhere by default and
+// is installed in five ways. It stands on the docker plugin's tools, and owns its container against them.
+import { call, definePlugin } from "medic/plugin";
+import type { Calls } from "medic/plugin";
+import {
+  dockerDiskUsage,
+  dockerEvents,
+  dockerExplainExit,
+  dockerInspect,
+  dockerList,
+  dockerStats,
+} from "medic/plugins/docker";
+import { scryptedOptions } from "./options.ts";
+import { scryptedHttpProbe } from "./probe.ts";
+import { scryptedLogs, scryptedMdns, scryptedPluginProcesses, scryptedPorts } from "./processes.ts";
+import { scryptedRestart } from "./restart.ts";
+import { scryptedDoesNotAnswer } from "./runbook.ts";
+import { scryptedDetect, scryptedStatus } from "./status.ts";
+import { scryptedDatabase, scryptedDevices, scryptedStorage, scryptedUpdateState } from "./storage.ts";
+
+export default definePlugin({
+  name: "scrypted",
+  apiVersion: 1,
+  summary: "Scrypted in any of its installations: whether it answers, what it stands on, a restart that is proven.",
+  options: scryptedOptions,
+  tools: [
+    scryptedDetect,
+    scryptedStatus,
+    scryptedHttpProbe,
+    scryptedPorts,
+    scryptedMdns,
+    scryptedLogs,
+    scryptedPluginProcesses,
+    scryptedDevices,
+    scryptedStorage,
+    scryptedDatabase,
+    scryptedUpdateState,
+    scryptedRestart,
+  ],
+  runbooks: [scryptedDoesNotAnswer],
+  heals: ({ container, unit }) => [container, unit],
+  // A restart through docker's own tools would dodge what scrypted_restart refuses.
+  owns: ({ container, watchtower, unit }) => [container, watchtower, unit],
+  evidence(_incident, { container: name }): Calls {
+    return {
+      status: call(scryptedStatus, {}),
+      probe: call(scryptedHttpProbe, {}),
+      ports: call(scryptedPorts, {}),
+      mdns: call(scryptedMdns, {}),
+      processes: call(scryptedPluginProcesses, {}),
+      storage: call(scryptedStorage, {}),
+      database: call(scryptedDatabase, {}),
+      devices: call(scryptedDevices, {}),
+      update: call(scryptedUpdateState, {}),
+      logs: call(scryptedLogs, {}),
+      settings: call(dockerInspect, { name }),
+      exit: call(dockerExplainExit, { name }),
+      events: call(dockerEvents, { minutes: 60 }),
+      containers: call(dockerList, {}),
+      usage: call(dockerStats, {}),
+      disk: call(dockerDiskUsage, {}),
+    };
+  },
+  hints: [
+    [/LEVEL_LOCKED/, "Another process holds the database: stop the second instance of Scrypted."],
+    [/It may be in use/, "Another process holds one of its ports: scrypted_ports names it."],
+    [/NODE_MODULE_VERSION/, "A plugin was built for another Node: reinstall that plugin in the console."],
+  ],
+  sudoers: ({ unit }) => [
+    "/usr/bin/docker container ls *",
+    "/usr/bin/docker container inspect *",
+    "/usr/bin/docker image inspect *",
+    "/usr/bin/docker logs *",
+    "/usr/bin/docker top *",
+    "/usr/bin/docker restart -t 30 -- *",
+    "/usr/bin/docker unpause -- *",
+    "/usr/bin/ss -H -ltunp",
+    `/usr/bin/systemctl restart -- ${unit}`,
+  ],
+});

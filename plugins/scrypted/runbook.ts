@@ -1,0 +1,110 @@
+// What to do when an alert says that Scrypted does not answer. It restarts it once, when nothing says that a restart
+// would be wrong: a second instance on its database, a full disk, a missing device, a start that is not over yet.
+import { call, look, matches, need, pause, runbook } from "medic/plugin";
+import type { Call, Decision, Inquiry, Seen } from "medic/plugin";
+import { brief } from "medic/plugins/docker";
+import type { ScryptedOptions } from "./options.ts";
+import type { Probe } from "./probe.ts";
+import { scryptedHttpProbe } from "./probe.ts";
+import { scryptedLogs, scryptedPorts } from "./processes.ts";
+import type { Logs } from "./processes.ts";
+import { isWell, isYoung, scryptedRestart } from "./restart.ts";
+import { scryptedStatus } from "./status.ts";
+import type { ScryptedStatus } from "./status.ts";
+import { isFull, scryptedDatabase, scryptedDevices, scryptedStorage } from "./storage.ts";
+
+const waitSeconds = 30;
+/** A container that docker restarted this often will not be saved by one more restart. */
+const restartsMax = 3;
+
+export const scryptedDoesNotAnswer = runbook({
+  title: "Scrypted does not answer",
+  guidance: `GET /login on its own host is the probe (scrypted_http_probe); there is no health check. scrypted_status says how it is installed.
+- Logs are off by default (driver none, StandardOutput=null): unavailable is normal, not a fault.
+- It may take ten minutes to start, and it heals its own plugins ("unexpectedly exited, restarting in 60000ms"): act on silence of /login, not on one plugin.
+- Down with nobody on its ports and its database free: scrypted_restart, once. Stopped by a person looks the same; the alert wins unless medic.hold or onStopped says otherwise.
+- Its database locked or its ports held while it is down: a second instance. A restart cannot help: find it, escalate.
+- Disk full, database files missing, a device missing ("error gathering device information"): escalate, a restart makes it worse.
+- Restart loop: read why first (docker_explain_exit, docker_events); escalate.
+- Memory that grew for days (scrypted_plugin_processes) is a plugin's leak: a restart helps for a while, say which plugin.`,
+  when: (incident, options: ScryptedOptions) => matches([options.container, options.unit], incident.service),
+  *decide(incident, options: ScryptedOptions): Inquiry<Decision> {
+    for (let waitedSeconds = 0; ; waitedSeconds += waitSeconds) {
+      const { status, probe } = yield* need(watched);
+      if (isWell(status, probe)) return { well: "/login answers" };
+      const tried = incident.attempts.findLast(({ outcome }) => outcome !== "refused");
+      if (tried !== undefined) return { escalate: `${tried.fix} did not bring it back: ${probe.why}` };
+      const reason = hopeless(status, options);
+      if (reason !== undefined) return { escalate: reason };
+      if (!isYoung(status, options)) return yield* restartUnlessWrong(status, probe);
+      if (waitedSeconds >= options.startAllowanceSeconds) return { escalate: "it starts again and again" };
+      yield* pause(waitSeconds);
+    }
+  },
+});
+
+const watched = { status: call(scryptedStatus, {}), probe: call(scryptedHttpProbe, {}) };
+
+/** What no restart mends, as its state alone shows. */
+function hopeless(status: ScryptedStatus, options: ScryptedOptions): string | undefined {
+  const { container, install, unit } = status;
+  if (install === "none")
+    return `no Scrypted is on this host: no container "${options.container}", no "${options.unit}"`;
+  if (container?.hold === true) return `"${container.name}" has the label medic.hold=true: its owner wants no fix`;
+  if (container !== null && container.error !== "") return `docker cannot start it: ${brief(container.error)}`;
+  const restarts = container?.restartCount ?? 0;
+  if (container?.state === "restarting" || (restarts >= restartsMax && isYoung(status, options))) {
+    return `docker restarted it ${restarts} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
+  }
+  if (unit?.result === "start-limit-hit") return `systemd gave up on "${unit.name}": start limit hit`;
+  return undefined;
+}
+
+/** The second round, before a restart: what only shows around it. Each may be unavailable; that forbids nothing. */
+function* restartUnlessWrong(status: ScryptedStatus, probe: Probe): Inquiry<Decision> {
+  const startedAt = status.container?.startedAt;
+  const around = yield* look({
+    ...surroundings,
+    // Old runs mislead: only what this run said counts.
+    logs: call(scryptedLogs, startedAt === undefined ? {} : { since: startedAt }),
+  });
+  const wrong = wrongAround(status, around);
+  if (wrong !== undefined) return { escalate: wrong };
+  return { fix: call(scryptedRestart, { reason: status.running ? probe.why : "it does not run" }) };
+}
+
+const surroundings = {
+  database: call(scryptedDatabase, {}),
+  storage: call(scryptedStorage, {}),
+  devices: call(scryptedDevices, {}),
+  ports: call(scryptedPorts, {}),
+};
+type Around = Seen<typeof surroundings & { logs: Call<Logs> }>;
+
+/** Why a restart would not help, or would do harm. */
+function wrongAround(status: ScryptedStatus, { database, storage, devices, ports, logs }: Around): string | undefined {
+  if (!("unavailable" in database)) {
+    if (!database.intact) return `its database is damaged, look before it starts: ${database.problems.join("; ")}`;
+    if (!status.running && database.heldBy !== null) {
+      return `process ${database.heldBy} holds its database "${database.path}": a second instance`;
+    }
+  }
+  if (!("unavailable" in logs) && logs.lines.some((line) => /LEVEL_LOCKED/.test(line))) {
+    return "its log says LEVEL_LOCKED: another process holds its database, a second instance";
+  }
+  if (!("unavailable" in ports) && !status.running) {
+    const held = ports.ports.find(({ listeners }) => listeners.length > 0);
+    const holder = held?.listeners[0];
+    if (held !== undefined) {
+      return `it is down, but ${holder?.process ?? "a process"} (pid ${holder?.pid ?? "unknown"}) holds its port ${held.port}`;
+    }
+  }
+  if (!("unavailable" in storage) && storage.volume !== null && isFull(storage.volume)) {
+    return `its disk takes no more, so it cannot start well: ${storage.problems.join("; ")}`;
+  }
+  if (!("unavailable" in devices)) {
+    const missing = devices.mapped.filter(({ present }) => !present).map(({ path }) => path);
+    if (missing.length > 0) return `docker could not start it again, its device is missing: ${missing.join(", ")}`;
+  }
+  return undefined;
+}
