@@ -7,7 +7,7 @@ import type { Check } from "./check.ts";
 import { readEquipped, type Equipped } from "./config-file.ts";
 import { UsageError, type Context, type ExitCode, type Output } from "./context.ts";
 import { diagnose } from "./host-checks.ts";
-import { inspectKey } from "./key-file.ts";
+import { inspectKey } from "../transport/identity.ts";
 import { sudoersCommands, sudoersFile, type SudoersNeeds } from "./sudoers.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 

@@ -4,7 +4,7 @@
 import type { HostConfig } from "../config/schema.ts";
 import { script, type Command, type Result } from "../plugin/contract.ts";
 import type { Check } from "./check.ts";
-import type { KeyFile } from "./key-file.ts";
+import type { KeyFile } from "../transport/identity.ts";
 import { keyMends, refusalChecks } from "./login-checks.ts";
 import { missingIn } from "./sudoers.ts";
 

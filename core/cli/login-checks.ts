@@ -3,7 +3,7 @@
 import type { HostConfig } from "../config/schema.ts";
 import { quote } from "../transport/quote.ts";
 import type { Check } from "./check.ts";
-import type { KeyFile } from "./key-file.ts";
+import type { KeyFile } from "../transport/identity.ts";
 
 /** What a key file's state means, and what mends it. */
 export function keyMends(key: KeyFile, host: HostConfig): { ok: boolean; says: string; mend?: string } {

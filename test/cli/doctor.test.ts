@@ -7,7 +7,7 @@ import ssh2 from "ssh2";
 import type { Check } from "../../core/cli/check.ts";
 import { exitCodeOf, reportLines } from "../../core/cli/doctor.ts";
 import { diagnose, type Runs, type Ways } from "../../core/cli/host-checks.ts";
-import { inspectKey, type KeyFile } from "../../core/cli/key-file.ts";
+import { inspectKey, type KeyFile } from "../../core/transport/identity.ts";
 import { sudoersCommands } from "../../core/cli/sudoers.ts";
 import type { HostConfig } from "../../core/config/schema.ts";
 import type { Command, Result } from "../../core/plugin/contract.ts";
