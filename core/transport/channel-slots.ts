@@ -25,9 +25,10 @@ export class ChannelSlots {
   #caution: { limit: number; until: number } | undefined;
   #freedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(maxChannels: "auto" | number, now: () => number) {
+  /** `knownMax` bounds what `auto` begins with; a number in hosts.yaml stands. */
+  constructor(maxChannels: "auto" | number, now: () => number, knownMax = autoLimit) {
     this.#isAuto = maxChannels === "auto";
-    this.#limit = maxChannels === "auto" ? autoLimit : maxChannels;
+    this.#limit = maxChannels === "auto" ? Math.min(autoLimit, knownMax) : maxChannels;
     this.#now = now;
   }
 

@@ -6,6 +6,8 @@ export type Connection = {
   readonly address: string;
   /** The host key's, `SHA256:…`; absent where there is none. */
   readonly fingerprint?: string;
+  /** What this kind of server is known to bear at once, where that is less than usual. */
+  readonly channelsMax?: number;
   /** Asks for a channel and sends no command. Rejects with OpenRefused (nothing ran) or LinkLost. */
   open(): Promise<Channel>;
   /** Says goodbye. Commands that still run on the host go on. */

@@ -128,7 +128,7 @@ export class Link {
     const opened = (connection: Connection) => {
       if (this.#state !== dialing) return connection.end();
       this.#record.established(connection, (clock.now() - startedAt) / 1000);
-      const slots = new ChannelSlots(this.#parts.pool.maxChannels, clock.now);
+      const slots = new ChannelSlots(this.#parts.pool.maxChannels, clock.now, connection.channelsMax);
       this.#state = { is: "open", connection, slots, connectedAt: new Date().toISOString() };
       void connection.gone.then(({ reason, why }) => this.#leave(connection, reason, why));
       this.#pulse();

@@ -8,7 +8,7 @@ import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
 import { fingerprint, hostKeyAlgorithms, judgeHostKey, type HostKeyRules } from "./host-key.ts";
 import { authentication, type Credentials } from "./ssh-authentication.ts";
 import { SshChannel } from "./ssh-channel.ts";
-import { openSession } from "./ssh2-internals.ts";
+import { openSession, serverSoftware } from "./ssh2-internals.ts";
 import * as refusal from "./dial-refusals.ts";
 
 export type SshTarget = {
@@ -84,6 +84,7 @@ class SshConnection implements Connection {
   readonly address: string;
   readonly fingerprint: string;
   readonly gone: Connection["gone"];
+  readonly channelsMax?: number;
   readonly #client: Client;
   readonly #socket: Socket;
   #isEnding = false;
@@ -93,6 +94,8 @@ class SshConnection implements Connection {
     this.#socket = socket;
     this.address = address;
     this.fingerprint = hostFingerprint;
+    // Two commands at once kill a connection to dropbear.
+    if (serverSoftware(client).startsWith("dropbear")) this.channelsMax = 1;
     this.gone = this.#watch();
   }
 

@@ -35,6 +35,12 @@ function inside(client: Client): Inside | undefined {
   return isWhole ? { protocol: _protocol as Protocol, channels: _chanMgr as Channels } : undefined;
 }
 
+/** How the server calls itself, e.g. `OpenSSH_9.2p1`; empty when this ssh2 is another one. */
+export function serverSoftware(client: Client): string {
+  const { _remoteVer } = client as unknown as { _remoteVer?: unknown };
+  return inside(client) !== undefined && typeof _remoteVer === "string" ? _remoteVer : "";
+}
+
 /**
  * An authentication method that sends the signature at once, saving the round trip of "would you take this key?".
  * `undefined` when this ssh2 is another one; when the host refuses it, ssh2 asks for the next method as usual.

@@ -10,6 +10,8 @@ export type ServerOptions = {
   maxSessions?: number;
   /** Logins that are dropped before the handshake, counted from the first. */
   dropFirst?: number;
+  /** How it calls itself. */
+  software?: string;
   /** Accepts and then says nothing at all. */
   isSilent?: boolean;
   /** Never answers global requests, so no proof of a freed slot ever comes. */
@@ -66,6 +68,7 @@ export function publicBlob({ public: line }: KeyPair): Buffer {
 }
 
 export async function startSshServer(options: ServerOptions = {}): Promise<SshServer> {
+  const { software } = options;
   const hostKey = options.hostKey ?? generateKey();
   const clientKey = generateKey();
   const authorized = (options.authorized ?? [clientKey.public]).map((line) =>
@@ -89,43 +92,46 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
   };
   let running = 0;
 
-  const server = new ssh2.Server({ hostKeys: [hostKey.private] }, (client: Connection) => {
-    let sessions = 0;
-    client.on("error", () => {});
-    client.on("authentication", (attempt) => {
-      counts.authRequests.push(attempt.method);
-      const isKnown = attempt.method === "publickey" && authorized.some((blob) => blob.equals(attempt.key.data));
-      if (attempt.method !== "publickey" || !isKnown) return attempt.reject(["publickey"]);
-      if (attempt.signature === undefined) {
-        counts.authRequests.push("probe");
-        return attempt.accept();
-      }
-      const key = ssh2.utils.parseKey(`${attempt.key.algo} ${attempt.key.data.toString("base64")}`);
-      const parsed = Array.isArray(key) ? key[0] : key;
-      const isSigned =
-        parsed !== undefined &&
-        !(parsed instanceof Error) &&
-        parsed.verify(attempt.blob, attempt.signature, attempt.hashAlgo);
-      return isSigned ? attempt.accept() : attempt.reject();
-    });
-    client.on("ready", () => {
-      counts.authenticated += 1;
-      changed();
-    });
-    if (options.ignoresGlobalRequests) client.on("request", () => {});
-    client.on("session", (accept, reject) => {
-      if (options.neverOpens) return;
-      if (sessions >= (options.maxSessions ?? 10)) {
-        counts.refused += 1;
+  const server = new ssh2.Server(
+    { hostKeys: [hostKey.private], ...(software === undefined ? {} : { ident: software }) },
+    (client: Connection) => {
+      let sessions = 0;
+      client.on("error", () => {});
+      client.on("authentication", (attempt) => {
+        counts.authRequests.push(attempt.method);
+        const isKnown = attempt.method === "publickey" && authorized.some((blob) => blob.equals(attempt.key.data));
+        if (attempt.method !== "publickey" || !isKnown) return attempt.reject(["publickey"]);
+        if (attempt.signature === undefined) {
+          counts.authRequests.push("probe");
+          return attempt.accept();
+        }
+        const key = ssh2.utils.parseKey(`${attempt.key.algo} ${attempt.key.data.toString("base64")}`);
+        const parsed = Array.isArray(key) ? key[0] : key;
+        const isSigned =
+          parsed !== undefined &&
+          !(parsed instanceof Error) &&
+          parsed.verify(attempt.blob, attempt.signature, attempt.hashAlgo);
+        return isSigned ? attempt.accept() : attempt.reject();
+      });
+      client.on("ready", () => {
+        counts.authenticated += 1;
         changed();
-        return reject();
-      }
-      sessions += 1;
-      counts.sessions += 1;
-      serve(accept(), () => (sessions -= 1));
-      changed();
-    });
-  });
+      });
+      if (options.ignoresGlobalRequests) client.on("request", () => {});
+      client.on("session", (accept, reject) => {
+        if (options.neverOpens) return;
+        if (sessions >= (options.maxSessions ?? 10)) {
+          counts.refused += 1;
+          changed();
+          return reject();
+        }
+        sessions += 1;
+        counts.sessions += 1;
+        serve(accept(), () => (sessions -= 1));
+        changed();
+      });
+    },
+  );
 
   function serve(session: Session, freed: () => void): void {
     let child: ChildProcess | undefined;

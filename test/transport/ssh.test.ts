@@ -342,6 +342,21 @@ describe("idle eviction", () => {
   });
 });
 
+describe("dropbear", () => {
+  it("gets one command at a time, since two kill its connection", async () => {
+    await using host = await sshHost({ server: { software: "dropbear_2022.83" } });
+    await Promise.all(Array.from({ length: 5 }, () => host.transport.run("nexus", ["true"], read)));
+    assert.equal(host.server.counts.overlapping, 1);
+    assert.equal(host.transport.statistics()[0]?.channelLimit, 1);
+  });
+
+  it("gets what the owner says, when the owner says a number", async () => {
+    await using host = await sshHost({ server: { software: "dropbear_2022.83" }, pool: { maxChannels: 3 } });
+    await Promise.all(Array.from({ length: 5 }, () => host.transport.run("nexus", ["true"], read)));
+    assert.equal(host.transport.statistics()[0]?.channelLimit, 3);
+  });
+});
+
 describe("a host that never answers global requests", () => {
   it("gets its slots back all the same, a little later", async () => {
     await using host = await sshHost({ server: { ignoresGlobalRequests: true }, pool: { maxChannels: 1 } });
