@@ -1,5 +1,6 @@
 // The command line as a whole: the verbs, their help, and what an error means for the exit code. Runs in any process
 // that gives it a context, so tests call it as a person would.
+import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
@@ -24,7 +25,7 @@ export async function runMedic(rawArgs: readonly string[], context: Context): Pr
   try {
     const help = await helpFor(medic, rawArgs);
     if (help !== undefined) {
-      context.out.line(help);
+      context.out.line(context.out.paint("bold", "") === "" ? stripVTControlCharacters(help) : help);
       return rawArgs.length === 0 ? 2 : 0;
     }
     if (rawArgs.length === 1 && (rawArgs[0] === "--version" || rawArgs[0] === "-v")) {
