@@ -2,7 +2,7 @@
 // request, between requests. It refuses to know what is served.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { createAdaptorServer } from "@hono/node-server";
 
 export type Listening = {
   host: string;
@@ -34,11 +34,14 @@ export async function listen(
   app: { fetch(request: Request): Response | Promise<Response> },
   { host, port, headersWithinSeconds = 10 }: ListenOptions,
 ): Promise<Listening> {
-  const answer = getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false, hostname: host });
-  const server = createServer(
-    { maxHeaderSize: HEADER_BYTES_MAX },
-    (request, response) => void answer(request, response),
-  );
+  const server = createAdaptorServer({
+    fetch: (request) => app.fetch(request),
+    hostname: host,
+    overrideGlobalObjects: false,
+    createServer,
+    // Node looks at its deadlines only so often.
+    serverOptions: { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: headersWithinSeconds * 500 },
+  }) as Server;
   server.maxConnections = CONNECTIONS_MAX;
   server.headersTimeout = headersWithinSeconds * 1000;
   server.requestTimeout = REQUEST_WITHIN_SECONDS * 1000;
