@@ -8,7 +8,7 @@ import { readEquipped, type Equipped } from "./config-file.ts";
 import { UsageError, type Context, type ExitCode, type Output } from "./context.ts";
 import { diagnose } from "./host-checks.ts";
 import { inspectKey } from "../transport/identity.ts";
-import { sudoersCommands, sudoersFile, type SudoersNeeds } from "./sudoers.ts";
+import { mainProgram, sudoersCommands, sudoersFile, type SudoersNeeds } from "./sudoers.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 
 const defaultTimeoutSeconds = 20;
@@ -26,12 +26,11 @@ export const doctor = defineVerb({
     const equipped = await readEquipped(context, args.config);
     for (const { why } of equipped.broken) context.out.note(why);
     const hosts = chosen(equipped, args.host);
-    const needs = hosts.map((host) => needsOf(host, equipped, context));
     if (args.sudoers === true) {
-      context.out.line(sudoersFile(needs).trimEnd());
+      context.out.line(sudoersFile(hosts.map((host) => needsOf(host, equipped, context))).trimEnd());
       return 0;
     }
-    const checks = await examine(hosts, needs, context);
+    const checks = await examine(hosts, equipped, context);
     if (args.json === true) context.out.json({ hosts: hosts.map(({ name }) => name), checks });
     else for (const line of reportLines(hosts, checks, context.out)) context.out.line(line);
     return exitCodeOf(checks);
@@ -62,26 +61,40 @@ function needsOf(host: HostConfig, { catalog }: Equipped, { env }: Context): Sud
   };
 }
 
-async function examine(
-  hosts: readonly HostConfig[],
-  needs: readonly SudoersNeeds[],
-  context: Context,
-): Promise<Check[]> {
+async function examine(hosts: readonly HostConfig[], equipped: Equipped, context: Context): Promise<Check[]> {
   const transport = createTransport(Object.fromEntries(hosts.map((host) => [host.name, host])), {
     log: silent,
     agentSocket: context.env["SSH_AUTH_SOCK"],
     drainSeconds: { diagnostics: 1, fixes: 1 },
   });
   try {
-    const examined = hosts.map((host, index) => {
-      const commands = sudoersCommands(needs[index] ?? { patterns: [], timeLimits: [] });
-      const ways = { transport, sudoersCommands: commands, inspectKey, now: Date.now, stop: context.stop };
-      return diagnose(host, ways);
+    const examined = hosts.map((host) => {
+      const commands = sudoersCommands(needsOf(host, equipped, context));
+      const vital = vitalPrograms(host, equipped);
+      return diagnose(host, {
+        transport,
+        sudoersCommands: commands,
+        vital,
+        inspectKey,
+        now: Date.now,
+        stop: context.stop,
+      });
     });
     return (await Promise.all(examined)).flat();
   } finally {
     await transport.close();
   }
+}
+
+/** Of the plugins that hosts.yaml names: what every host has anyway may lack a program. */
+function vitalPrograms(host: HostConfig, { catalog }: Equipped): ReadonlyMap<string, string> {
+  const named = catalog.enabledOn(host.name).filter(({ plugin }) => Object.hasOwn(host.plugins, plugin.name));
+  return new Map(
+    named.flatMap(({ plugin, options }) => {
+      const program = mainProgram(plugin.sudoers?.(options) ?? []);
+      return program === undefined ? [] : [[program, plugin.name] as const];
+    }),
+  );
 }
 
 /** 0: all is well; 1: something is wrong; 3: nothing known to be wrong, but not all could be found out. */

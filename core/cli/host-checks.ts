@@ -6,7 +6,7 @@ import { script, type Command, type Result } from "../plugin/contract.ts";
 import type { Check } from "./check.ts";
 import type { KeyFile } from "../transport/identity.ts";
 import { keyMends, refusalChecks } from "./login-checks.ts";
-import { missingIn } from "./sudoers.ts";
+import { missingIn, pathOf, programOf } from "./sudoers.ts";
 
 /** The part of the transport that doctor needs. */
 export type Runs = {
@@ -21,6 +21,8 @@ export type Ways = {
   transport: Runs;
   /** Commands the host's plugins run as root, as sudoers lists them. */
   sudoersCommands: readonly string[];
+  /** The program without which a plugin can do nothing → the plugin. */
+  vital: ReadonlyMap<string, string>;
   inspectKey(path: string, passphrase: string | undefined): Promise<KeyFile>;
   now(): number;
   /** How long one probe may take in all; the host's dialTimeout and 15 s when absent. */
@@ -84,7 +86,7 @@ done`;
 async function checkFacts(host: HostConfig, ways: Ways, add: Add): Promise<void> {
   const needed = [...new Set(ways.sudoersCommands.map(programOf).filter((name) => name !== "timeout"))];
   const began = ways.now() / 1000;
-  const answer = await probe(host, script(factsScript, ...needed, "sudo", "pkcheck"), ways);
+  const answer = await probe(host, script(factsScript, ...new Set([...needed, "journalctl", "sudo", "pkcheck"])), ways);
   const ended = ways.now() / 1000;
   const facts = "exit" in answer ? readFacts(answer.stdout) : undefined;
   if (facts === undefined) {
@@ -92,17 +94,23 @@ async function checkFacts(host: HostConfig, ways: Ways, add: Add): Promise<void>
     return;
   }
   checkClock(facts.now, began, ended, add);
-  for (const program of needed) {
-    if (facts.programs.has(program)) continue;
-    const mend = `on the host: install ${program}; or take the plugin that needs it out of hosts.${host.name}.plugins`;
-    add(program, false, `there is no ${program} for ${host.user || "this user"}`, mend);
+  for (const program of needed.filter((program) => !facts.programs.has(program))) {
+    const plugin = ways.vital.get(program);
+    if (plugin === undefined) add(program, true, `is not there: tools that ask it will say "unavailable"`);
+    else add(program, false, `is not there, and plugin ${plugin} needs it`, absentMend(host, program, plugin));
   }
-  const present = new Set(needed.filter((program) => facts.programs.has(program)));
-  if (host.privilege === "sudo") return checkSudo(host, facts, ways, add);
+  const uses = (program: string): boolean => needed.includes(program) && facts.programs.has(program);
   if (facts.uid === 0) return add("rights", true, "root");
-  if (present.has("docker")) await checkDocker(host, facts, ways, add);
-  if (present.has("systemctl")) await checkPolkit(host, facts, ways, add);
-  if (present.has("systemctl") || present.has("journalctl")) checkJournal(host, facts, add);
+  if (host.privilege === "sudo") await checkSudo(host, facts, ways, add);
+  else {
+    if (uses("docker")) await checkDocker(host, facts, ways, add);
+    if (uses("systemctl")) await checkPolkit(host, facts, ways, add);
+  }
+  if (facts.programs.has("journalctl")) checkJournal(host, facts, add);
+}
+
+function absentMend({ name }: HostConfig, program: string, plugin: string): string {
+  return `on the host: install ${program}; or take ${plugin} out of hosts.${name}.plugins`;
 }
 
 function readFacts(stdout: string): Facts | undefined {
@@ -224,14 +232,6 @@ function failure(error: unknown): Failure["error"] {
   if (!(error instanceof Error)) return { kind: "Unknown", message: String(error) };
   const { kind, offered } = error as Error & { kind?: string; offered?: string };
   return { kind: kind ?? error.name, message: error.message, ...(offered === undefined ? {} : { offered }) };
-}
-
-function programOf(command: string): string {
-  return pathOf(command).split("/").at(-1) ?? "";
-}
-
-function pathOf(command: string): string {
-  return command.split(" ", 1)[0] ?? "";
 }
 
 function lastLine({ stdout, stderr, exit }: Result): string {

@@ -20,7 +20,7 @@ export function sudoersCommands({ patterns, timeLimits }: Pick<SudoersNeeds, "pa
     pattern,
     // A diagnostic runs below `timeout`, which sudo starts in its place. The seconds are written out: a wildcard there
     // would match other words too, and with them any program.
-    ...limits.map((seconds) => `${timeoutProgram} -s KILL ${seconds} ${withoutFolder(pattern)}`),
+    ...limits.map((seconds) => belowTimeout(pattern, seconds)),
   ]);
 }
 
@@ -67,13 +67,34 @@ function allowedBy(listing: string): ReadonlySet<string> {
   return allowed;
 }
 
+/** The program that most of a plugin's commands are of; undefined when it has none. */
+export function mainProgram(patterns: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const program of patterns.map(programOf)) counts.set(program, (counts.get(program) ?? 0) + 1);
+  return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
+}
+
+/** `/usr/bin/docker ps` → `docker`. */
+export function programOf(command: string): string {
+  return pathOf(command).split("/").at(-1) ?? "";
+}
+
+/** `/usr/bin/docker ps` → `/usr/bin/docker`. */
+export function pathOf(command: string): string {
+  return command.split(" ", 1)[0] ?? "";
+}
+
 // sudo's listing escapes and spaces as it likes.
 function plain(text: string): string {
   return text.replaceAll("\\", "").replace(/\s+/g, " ").trim();
 }
 
-function withoutFolder(pattern: string): string {
-  return pattern.replace(/^\S*\//, "");
+function belowTimeout(pattern: string, seconds: number): string {
+  const words = `-s KILL ${seconds} ${programOf(pattern)}`;
+  const rest = pattern.slice(pathOf(pattern).length + 1);
+  // Arguments may be one regular expression (sudo 1.9.10), and then it has to cover all of them.
+  if (rest.startsWith("^")) return `${timeoutProgram} ^${words.replaceAll(".", "\\.")} ${rest.slice(1)}`;
+  return `${timeoutProgram} ${words}${rest === "" ? "" : ` ${rest}`}`;
 }
 
 function escapedUser(user: string): string {

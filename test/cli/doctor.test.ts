@@ -75,6 +75,7 @@ const patterns = ["/usr/bin/docker restart -t *", "/usr/bin/systemctl restart *"
 const waysOf = (transport: Runs, more: Partial<Ways> = {}): Ways => ({
   transport,
   sudoersCommands: sudoersCommands({ patterns, timeLimits: [20] }),
+  vital: new Map([["docker", "docker"]]),
   inspectKey: async () => ({ is: "usable" }),
   now: () => nowSeconds * 1000,
   stop: new AbortController().signal,
@@ -96,11 +97,11 @@ describe("doctor, of a host that is well", () => {
       ["key", "address", "host key", "login", "clock", "docker", "rights", "journal"].map((check) => [check, true]),
     );
   });
-  it("asks nothing of docker, systemd or journals where no plugin needs them", async () => {
+  it("asks nothing of docker or systemd where no plugin needs them", async () => {
     const checks = await diagnose(hostOf(), waysOf(healthy(), { sudoersCommands: [] }));
     assert.deepEqual(
       checks.map(({ check }) => check),
-      ["key", "address", "host key", "login", "clock"],
+      ["key", "address", "host key", "login", "clock", "journal"],
     );
   });
   it("tries no login on the machine it runs on", async () => {
@@ -242,8 +243,18 @@ describe("doctor, on the host", () => {
   });
   it("misses docker", async () => {
     const checks = await examine(hostOf(), { without: "docker" });
-    assert.match(named(checks, "docker").says, /there is no docker/);
-    assert.match(named(checks, "docker").mend ?? "", /install docker; or take the plugin/);
+    assert.equal(named(checks, "docker").ok, false);
+    assert.match(named(checks, "docker").says, /is not there, and plugin docker needs it/);
+    assert.match(named(checks, "docker").mend ?? "", /install docker; or take docker out of hosts\.nexus\.plugins/);
+  });
+  it("does not call a host wrong for a program that its plugins can do without", async () => {
+    const checks = await examine(hostOf(), { without: "systemctl" });
+    assert.equal(named(checks, "systemctl").ok, true);
+    assert.match(named(checks, "systemctl").says, /is not there: tools that ask it will say "unavailable"/);
+  });
+  it("looks at no journal where there is none", async () => {
+    const checks = await examine(hostOf(), { without: "journalctl", groups: "medic docker" });
+    assert.ok(!checks.some(({ check }) => check === "journal"));
   });
   it("names the group when the docker socket is not for this user", async () => {
     const docker = { exit: 1, stderr: "permission denied while trying to connect to the Docker daemon socket" };
@@ -287,11 +298,14 @@ describe("doctor, on the host", () => {
       ],
     );
   });
-  it("with privilege: sudo looks at what sudo allows, and at no group", async () => {
+  it("with privilege: sudo looks at what sudo allows, and at no group but the journal's", async () => {
     const host = hostOf("privilege: sudo");
     assert.deepEqual(
       (await examine(host, { groups: "medic" })).slice(5).map(({ check, ok }) => [check, ok]),
-      [["sudo", true]],
+      [
+        ["sudo", true],
+        ["journal", false],
+      ],
     );
     const refused = named(await examine(host, { sudo: "sudo: a password is required" }), "sudo");
     assert.match(refused.says, /of 6 commands allowed: none, like \/usr\/bin\/docker restart -t \*/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
-import { missingIn, sudoersCommands, sudoersFile } from "../../core/cli/sudoers.ts";
+import { mainProgram, missingIn, sudoersCommands, sudoersFile } from "../../core/cli/sudoers.ts";
 
 const patterns = ["/usr/bin/docker restart -t 30 *", "/usr/bin/docker container inspect *"];
 const needs = { host: "nexus", user: "medic", privilege: "sudo", patterns, timeLimits: [20, 5, 20] } as const;
@@ -23,6 +23,16 @@ describe("the sudoers lines", () => {
     for (const command of sudoersCommands(needs)) {
       assert.match(command, /^(\/usr\/bin\/timeout -s KILL \d+ )?(\/usr\/bin\/)?docker [a-z]/);
     }
+  });
+
+  it("keep a regular expression over all arguments", () => {
+    const units = ["/usr/bin/systemctl ^restart -- wg-quick@[a-z]*\\.service$", "/usr/bin/uptime"];
+    assert.deepEqual(sudoersCommands({ patterns: units, timeLimits: [20] }), [
+      "/usr/bin/systemctl ^restart -- wg-quick@[a-z]*\\.service$",
+      "/usr/bin/timeout ^-s KILL 20 systemctl restart -- wg-quick@[a-z]*\\.service$",
+      "/usr/bin/uptime",
+      "/usr/bin/timeout -s KILL 20 uptime",
+    ]);
   });
 
   it("allow this user these commands as root, and no more", () => {
@@ -48,6 +58,13 @@ describe("the sudoers lines", () => {
     const file = sudoersFile([needs, { ...needs, host: "b", user: "ada@example" }]);
     const { status, stderr } = spawnSync(visudo ?? "", ["-cf", "-"], { input: file, encoding: "utf8" });
     assert.equal(status, 0, stderr);
+  });
+});
+
+describe("a plugin's main program", () => {
+  it("is the one most of its commands are of, or none", () => {
+    assert.equal(mainProgram(["/usr/bin/ss -l", "/usr/bin/docker ps", "/usr/local/bin/docker top *"]), "docker");
+    assert.equal(mainProgram([]), undefined);
   });
 });
 
