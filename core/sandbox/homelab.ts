@@ -140,15 +140,13 @@ function listeners(docker: DockerEngine, systemd: Systemd): Listener[] {
     if (unit?.active !== "active") return [];
     return [{ protocol: "tcp" as const, address: "0.0.0.0", port, process, pid: unit.mainPid }];
   });
-  const ofContainers = docker
-    .listening()
-    .map(({ port, protocol, container }) => ({
-      protocol,
-      address: "0.0.0.0",
-      port,
-      process: "node",
-      pid: container.state.pid,
-    }));
+  const ofContainers = docker.listening().map(({ port, protocol, container }) => ({
+    protocol,
+    address: "0.0.0.0",
+    port,
+    process: "node",
+    pid: container.state.pid,
+  }));
   const published = docker.containers.flatMap(({ state, published: ports }) =>
     state.status !== "running"
       ? []

@@ -59,3 +59,21 @@ export function fail(context: Context, message: string, exit = 1): number {
   context.stderr.write(`${message}\n`);
   return exit;
 }
+
+/**
+ * Waits for work that a daemon does: when the program that asked for it is killed, only the waiting ends, and the work
+ * goes on.
+ */
+export async function asked<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: killed, reject } = Promise.withResolvers<never>();
+  const end = () => reject(signal.reason as Error);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    return await Promise.race([work, killed]);
+  } finally {
+    signal.removeEventListener("abort", end);
+    // Nobody may be left to hear how it ended.
+    work.catch(() => undefined);
+  }
+}

@@ -1,7 +1,7 @@
 // The `docker` command, as 20.10 prints it, over the simulated daemon.
 import type { Container, DockerEngine } from "../docker-engine.ts";
 import type { Context, Program } from "../program.ts";
-import { fail } from "../program.ts";
+import { asked, fail } from "../program.ts";
 import { eventShape, imageShape, inspected, listed } from "./docker-shapes.ts";
 import { dockerReports } from "./docker-reports.ts";
 import { fillTemplate } from "./go-template.ts";
@@ -259,8 +259,7 @@ function changing(
       } else if (needs !== undefined && container.state.status !== needs) {
         exit = fail(context, `Error response from daemon: Container ${container.id} is not ${needs}`);
       } else {
-        await change(engine, container);
-        context.signal.throwIfAborted();
+        await asked(change(engine, container), context.signal);
         context.stdout.write(`${name}\n`);
       }
     }

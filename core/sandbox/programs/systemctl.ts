@@ -2,7 +2,7 @@
 // exit 0, as for real.
 import type { Systemd, Unit } from "../systemd.ts";
 import type { Context, Program } from "../program.ts";
-import { fail } from "../program.ts";
+import { asked, fail } from "../program.ts";
 import { matchesPattern } from "../shell-pattern.ts";
 import type { Options } from "./options.ts";
 import { readOptions } from "./options.ts";
@@ -234,7 +234,7 @@ function changing(change: (systemd: Systemd, unit: Unit) => Promise<void>): Verb
     for (const name of options.operands) {
       const unit = systemd.find(name);
       if (unit === undefined) exit = fail(context, `Failed to start ${name}: Unit ${name} not found.`, 5);
-      else await change(systemd, unit);
+      else await asked(change(systemd, unit), context.signal);
     }
     return exit;
   };
