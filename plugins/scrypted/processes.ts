@@ -30,8 +30,10 @@ ps -eo pid,ppid,rss,pcpu,etimes,args`,
   parse(result): PluginProcesses | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const host = sections(result.stdout)["host"];
-    const all = processesOf(host ?? result.stdout);
-    if (all.length === 0) return unavailable("the host shows no processes");
+    const shown = processesOf(host ?? result.stdout);
+    // On the host there are others, and a "child" of somebody else is no plugin.
+    const all = host === undefined ? shown : shown.filter(({ command }) => /scrypted/.test(command));
+    if (shown.length === 0) return unavailable("the host shows no processes");
     const plugins = all.flatMap(({ command, parent, ...used }) => {
       const id = pluginIdOf(command);
       return id === undefined ? [] : [{ id, parent, ...used }];

@@ -154,9 +154,9 @@ ls -1A -- "$volume/scrypted.db" 2>&1
 echo --medic:current
 cat -- "$volume/scrypted.db/CURRENT" 2>/dev/null
 echo --medic:times
-stat -c '%Y %s %i %n' -- "$volume/scrypted.db" "$volume/scrypted.db/LOCK" "$volume/backup.zip" 2>/dev/null
+stat -c '%Y %s %d %i %n' -- "$volume/scrypted.db" "$volume/scrypted.db/LOCK" "$volume/backup.zip" 2>/dev/null
 echo --medic:locks
-cat /proc/locks 2>/dev/null
+grep -F " WRITE " /proc/locks 2>/dev/null
 echo --medic:filesystems
 ${filesystems}
 exit 0`,
@@ -193,7 +193,7 @@ exit 0`,
       manifest: current === "" ? null : brief(current, 40),
       files: names.length,
       filesystem,
-      heldBy: lock === undefined ? null : holderOf(parts["locks"] ?? "", lock.inode),
+      heldBy: lock === undefined ? null : holderOf(parts["locks"] ?? "", lock.file),
       lastWriteAt: stats.get("scrypted.db")?.at ?? null,
       backup: backup === undefined ? null : { at: backup.at, bytes: backup.bytes },
       problems,
@@ -201,22 +201,28 @@ exit 0`,
   },
 });
 
-function statsOf(text: string, volume: string): ReadonlyMap<string, { at: string; bytes: number; inode: string }> {
-  const rows = text.split("\n").map((line) => /^(\d{1,12}) (\d+) (\d+) (.+)$/.exec(line));
+function statsOf(text: string, volume: string): ReadonlyMap<string, { at: string; bytes: number; file: string }> {
+  const rows = text.split("\n").map((line) => /^(\d{1,12}) (\d+) (\d+) (\d+) (.+)$/.exec(line));
   return new Map(
     rows.flatMap((row) => {
       if (row === null) return [];
       const at = new Date(Number(row[1]) * 1000).toISOString();
-      const name = (row[4] ?? "").slice(volume.length + 1);
-      return [[name, { at, bytes: Number(row[2]), inode: row[3] ?? "" }] as const];
+      const name = (row[5] ?? "").slice(volume.length + 1);
+      return [[name, { at, bytes: Number(row[2]), file: fileOf(Number(row[3]), row[4] ?? "") }] as const];
     }),
   );
 }
 
+/** A file as /proc/locks names it: "fd:00:131", from what `stat` calls %d and %i. */
+function fileOf(device: number, inode: string): string {
+  const hex = (part: number) => part.toString(16).padStart(2, "0");
+  return `${hex((device >> 8) & 0xfff)}:${hex((device & 0xff) | ((device >> 12) & 0xfff00))}:${inode}`;
+}
+
 /** Rows of /proc/locks: "1: POSIX  ADVISORY  WRITE 812 fd:00:131 0 EOF"; one who only waits has "->". */
-function holderOf(locks: string, inode: string): number | null {
-  const rows = locks.split("\n").map((line) => /^\d+: \S+\s+\S+\s+WRITE (\d+) [\da-f]+:[\da-f]+:(\d+) /.exec(line));
-  const holder = rows.find((row) => row?.[2] === inode)?.[1];
+function holderOf(locks: string, file: string): number | null {
+  const rows = locks.split("\n").map((line) => /^\d+: \S+\s+\S+\s+WRITE (\d+) (\S+) /.exec(line));
+  const holder = rows.find((row) => row?.[2] === file)?.[1];
   return holder === undefined ? null : Number(holder);
 }
 
