@@ -12,7 +12,7 @@ import type { Channel, Connection } from "./connection.ts";
 import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
 import type { DrainSeconds, LinkParts } from "./link-settings.ts";
 import { LinkRecord, type HostStatistics } from "./link-record.ts";
-import { Request, type How } from "./request.ts";
+import { Request, type Terms } from "./request.ts";
 
 type State =
   | { is: "closed" }
@@ -46,7 +46,7 @@ export class Link {
   }
 
   /** `line` is rendered already. Rejects with a TransportError. */
-  run(line: string, how: How): Promise<Result> {
+  run(line: string, how: Terms): Promise<Result> {
     const { host, pool, clock } = this.#parts;
     const deadlineSeconds = how.deadlineSeconds ?? how.commandSeconds + pool.dialTimeout;
     const rest = { number: (this.#requests += 1), deadlineSeconds, now: clock.now(), outputBytes: pool.outputBytes };
@@ -288,7 +288,7 @@ export class Link {
     state.cancelIdle?.();
     this.#state = { is: "draining", connection: state.connection, slots: state.slots };
     for (const request of this.#sent) if (request.phase.is === "opening") closed(request);
-    const bound = (kind: How["kind"], bySeconds: number) =>
+    const bound = (kind: Terms["kind"], bySeconds: number) =>
       this.#parts.clock.after(bySeconds, () => {
         for (const request of this.#sent) if (request.how.kind === kind) closed(request);
       });

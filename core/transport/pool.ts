@@ -79,9 +79,10 @@ export function createTransport(hosts: Readonly<Record<string, HostSettings>>, o
         const names = [...links.keys()].map((name) => `"${name}"`).join(", ");
         throw new TransportError("DialFailed", host, `Cannot reach "${host}": no such host, hosts.yaml knows ${names}`);
       }
-      const { privilege } = known.settings;
-      const limit = how.kind === "diagnostic" ? { killAfterSeconds: how.commandSeconds } : {};
-      return known.link.run(render(command, { privilege, ...limit }), how);
+      const { privilege, pool } = known.settings;
+      const terms = { ...how, commandSeconds: how.commandSeconds ?? pool.commandTimeout };
+      const limit = how.kind === "diagnostic" ? { killAfterSeconds: terms.commandSeconds } : {};
+      return known.link.run(render(command, { privilege, ...limit }), terms);
     },
     statistics: () => [...links.values()].map(({ link }) => link.statistics()),
     async close(reason = "shutdown") {

@@ -14,12 +14,15 @@ export type How = {
   kind: "diagnostic" | "fix";
   /** For the log. */
   tool: string;
-  /** How long it may run once sent; a diagnostic is also killed by the host itself after so long. */
-  commandSeconds: number;
+  /** How long it may run once sent, pool.commandTimeout when absent; the host itself kills a diagnostic after so long. */
+  commandSeconds?: number;
   /** Over queue, dial, channel and command; `commandSeconds` plus the host's dialTimeout when absent. */
   deadlineSeconds?: number;
   signal?: AbortSignal | undefined;
 };
+
+/** With the host's own setting filled in. */
+export type Terms = How & { commandSeconds: number };
 
 export type Phase =
   | { is: "waiting" }
@@ -30,7 +33,7 @@ export type Phase =
 export class Request {
   readonly host: string;
   readonly line: string;
-  readonly how: How;
+  readonly how: Terms;
   /** Place in the queue; a command that is asked again keeps it. */
   readonly number: number;
   readonly deadlineSeconds: number;
@@ -48,7 +51,7 @@ export class Request {
   constructor(
     host: string,
     line: string,
-    how: How,
+    how: Terms,
     rest: { number: number; deadlineSeconds: number; now: number; outputBytes: number },
   ) {
     this.host = host;

@@ -46,6 +46,7 @@ export function dialSsh(target: SshTarget, signal: AbortSignal): Promise<Connect
   client.on("error", (error: SshError) => fail(refused ?? dialError(target, error, auth.tried())));
   client.on("close", () => fail(refused ?? refusal.hungUp(target, auth.tried())));
   signal.addEventListener("abort", calledOff, { once: true });
+  if (signal.aborted) calledOff();
   client.once("ready", () => {
     signal.removeEventListener("abort", calledOff);
     client.removeAllListeners("error").removeAllListeners("close");

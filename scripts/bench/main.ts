@@ -3,10 +3,11 @@
 import { parseArgs } from "node:util";
 import { benchConnections, holds, type ConnectionsReport } from "./connections.ts";
 import { benchIdle, type IdleReport } from "./idle.ts";
-import { hasSshd, startSshd, type BenchServer } from "./server.ts";
+import { hasSshd, startSandbox, startSshd } from "./server.ts";
 
-const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--json]
-       npm run bench -- idle [--json]`;
+const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--server sshd|sandbox] [--json]
+       npm run bench -- idle [--server sshd|sandbox] [--json]
+The server is a real sshd with stock limits where /usr/sbin/sshd exists, else the sandbox.`;
 
 process.exitCode = await main();
 
@@ -15,6 +16,7 @@ async function main(): Promise<number> {
   try {
     const options = {
       bursts: { type: "string", default: "5,10,24,50,100" },
+      server: { type: "string", default: hasSshd() ? "sshd" : "sandbox" },
       json: { type: "boolean", default: false },
     } as const;
     parsed = parseArgs({ options, allowPositionals: true });
@@ -28,7 +30,10 @@ async function main(): Promise<number> {
   if (bursts.some((burst) => !Number.isInteger(burst) || burst < 1 || burst > 1000)) {
     return complain(`Cannot use --bursts "${parsed.values.bursts}": whole numbers from 1 to 1000, with commas`);
   }
-  const server = await start();
+  if (parsed.values.server !== "sshd" && parsed.values.server !== "sandbox") {
+    return complain(`Cannot use --server "${parsed.values.server}": sshd or sandbox`);
+  }
+  const server = await (parsed.values.server === "sshd" ? startSshd() : startSandbox());
   try {
     if (scenario === "connections") {
       const report = await benchConnections(server, bursts);
@@ -41,11 +46,6 @@ async function main(): Promise<number> {
   } finally {
     await server.close();
   }
-}
-
-async function start(): Promise<BenchServer> {
-  if (hasSshd()) return startSshd();
-  throw new Error("Cannot measure: there is no /usr/sbin/sshd. Install openssh-server");
 }
 
 function complain(text: string): number {

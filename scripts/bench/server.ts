@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
+import { createSandbox } from "../../core/sandbox/sandbox.ts";
 import { fingerprint } from "../../core/transport/host-key.ts";
 
 export const maxSessions = 10;
@@ -85,11 +86,29 @@ export async function startSshd(): Promise<BenchServer> {
   };
 }
 
+/** For machines without sshd: the same limits, but a server that shares this process with the clients. */
+export async function startSandbox(): Promise<BenchServer> {
+  const sandbox = await createSandbox();
+  const { address, port, user, identity, hostKey } = sandbox;
+  const counts = () => countLog(sandbox.log.join("\n"));
+  return {
+    kind: "sandbox",
+    version: "in-process",
+    address,
+    port,
+    user,
+    identity,
+    hostKey,
+    counts,
+    close: sandbox.close,
+  };
+}
+
 function countLog(text: string): ReturnType<BenchServer["counts"]> {
   const count = (pattern: RegExp) => text.match(pattern)?.length ?? 0;
   return {
     authenticated: count(/^Accepted publickey /gm),
-    closed: count(/^(?:Received disconnect from|Connection closed by|Connection reset by) .*/gm),
+    closed: count(/^(?:Disconnected from user|Connection closed by|Connection reset by) /gm),
     dropped: count(/^drop connection #/gm),
     refusedSessions: count(/no more sessions/g),
   };

@@ -51,8 +51,11 @@ export async function sshHost({ server: serverOptions, pool, host }: Options = {
     pool: { ...testPool, ...pool },
     ...host,
   };
-  const start = (overrides: Partial<HostSettings> = {}) =>
-    createTransport({ nexus: { ...settings, ...overrides } }, { log, drainSeconds: { diagnostics: 0.2, fixes: 0.4 } });
+  const start = (overrides: Partial<HostSettings> = {}, more: { agentSocket?: string } = {}) =>
+    createTransport(
+      { nexus: { ...settings, ...overrides } },
+      { log, drainSeconds: { diagnostics: 0.2, fixes: 0.4 }, ...more },
+    );
   const transport = start();
   return {
     server,

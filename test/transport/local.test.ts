@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { describe, it } from "node:test";
 import { script } from "../../core/plugin/contract.ts";
 import { createTransport, type How, type PoolSettings } from "../../core/transport/pool.ts";
 import { failure, keptLog, testPool } from "../support/ssh-host.ts";
+import { isAlive, until } from "../support/world.ts";
 
 const read: How = { kind: "diagnostic", tool: "host_overview", commandSeconds: 20 };
 const change: How = { kind: "fix", tool: "systemd_restart", commandSeconds: 20 };
@@ -69,7 +69,7 @@ describe("the local transport", () => {
     assert.equal(error.kind, "CommandTimeout");
     assert.equal(error.dispatched, true);
     await until(() => self.transport.statistics()[0]?.inFlight === 0);
-    for (const pid of readFileSync(pids, "utf8").trim().split(" ")) await until(() => !isAlive(pid));
+    for (const pid of readFileSync(pids, "utf8").trim().split(" ")) await until(() => !isAlive(Number(pid)));
   });
 
   it("leaves a fix past its deadline alone", async () => {
@@ -94,17 +94,3 @@ describe("the local transport", () => {
     assert.deepEqual(self.events, []);
   });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail(`did not come true within 4 s: ${holds.toString()}`);
-}
-
-// A zombie is dead; whoever should have reaped it is not what the test looks at.
-function isAlive(pid: string): boolean {
-  const state = spawnSync("ps", ["-o", "stat=", "-p", pid], { encoding: "utf8" }).stdout.trim();
-  return state !== "" && !state.startsWith("Z");
-}
