@@ -116,8 +116,9 @@ export function parseCases(file: string, text: string): { cases: Case[]; problem
   const lines = new LineCounter();
   // The core schema keeps `2026-11-23` a string; `<<: *name` lets a case say only what differs.
   const document = parseDocument(text, { lineCounter: lines, schema: "core", merge: true });
-  const broken = document.errors.map((error) => `${file}: ${error.message.split("\n")[0]}`);
-  if (broken.length > 0) return { cases: [], problems: broken };
+  // One mistake makes many errors; the first is the mistake.
+  const broken = document.errors[0];
+  if (broken !== undefined) return { cases: [], problems: [`${file}: ${broken.message.split("\n")[0]}`] };
   // Plugins are trusted code, so their many aliases are no attack.
   const parsed = v.safeParse(caseFile, document.toJS({ maxAliasCount: -1 }));
   if (!parsed.success) return { cases: [], problems: parsed.issues.map((issue) => `${file}: ${wordsOf(issue)}`) };

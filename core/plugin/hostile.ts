@@ -8,7 +8,7 @@ const metacharacters =
   "x; reboot|$(reboot)|`reboot`|x && reboot|x > /tmp/x|a'b|a\"b|x y|*|[a-z]|../../etc/shadow|${IFS}|x\\y|~root|x#y|{a,b}|x&";
 const shell = [...metacharacters.split("|"), "x | sh"];
 /** What must not reach a command at all, not even as an argument of its own. */
-const options = "- -- -f -h --help --follow --output=/etc/passwd".split(" ");
+const options = "- -- -f --help --follow --output=/etc/passwd".split(" ");
 const controls = ["x\nreboot", "x\0y", "x\ry", "\u001b[2J", "x\u2028y", "\u202ex"];
 const optionsOrControls = new Set([...options, ...controls]);
 const TEXT_LENGTH = 20_000;
@@ -21,7 +21,7 @@ export type Commands = (input: object) => readonly Command[] | Refusal;
 export function hostileProblems(tool: Diagnostic | Fix, input: object, commands: Commands): string[] {
   const problems: string[] = [];
   if (v.safeParse(tool.input, { ...input, host: "nexus" }).success) problems.push('takes an unknown key "host"');
-  const usual = commands(input);
+  const usual = commands(v.parse(tool.input, input));
   for (const path of stringPaths(input)) {
     const at = path.join(".");
     for (const value of [...shell, ...optionsOrControls, "x".repeat(TEXT_LENGTH), probe]) {

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { checkPlugin } from "../../core/plugin/conformance.ts";
+import { builtInFolder, loadPlugins } from "../../core/plugin/load.ts";
+import { sharedUrl } from "../../core/plugin/share.ts";
+
+const isDeno = "Deno" in globalThis;
+const root = await mkdtemp(join(tmpdir(), "medic-plugins-"));
+after(() => rm(root, { recursive: true, force: true }));
+
+/** A folder of plugins, each given as the text of its plugin.ts or plugin.js. */
+async function folderOf(plugins: Record<string, string>, file = "plugin.js"): Promise<string> {
+  const folder = await mkdtemp(join(root, "folder-"));
+  for (const [name, text] of Object.entries(plugins)) {
+    // oxlint-disable-next-line no-await-in-loop
+    await mkdir(join(folder, name));
+    // oxlint-disable-next-line no-await-in-loop
+    await writeFile(join(folder, name, file), text);
+  }
+  return folder;
+}
+
+/** A plugin that imports nothing, so that it loads in every runtime. `bend` is JavaScript that changes `plugin`. */
+function plain(name: string, bend = ""): string {
+  return `
+    const schema = { kind: "schema", type: "strict_object", entries: {}, async: false,
+      "~run": (dataset) => ({ typed: true, value: dataset.value }) };
+    const tool = { kind: "diagnostic", name: "${name}_status", description: "d", input: schema,
+      command: () => ["true"], parse: () => ({ well: true }) };
+    const plugin = { name: "${name}", apiVersion: 1, summary: "s", options: schema, tools: [tool], runbooks: [] };
+    ${bend}
+    export default plugin;`;
+}
+
+async function whyBroken(text: string): Promise<string> {
+  const { broken } = await loadPlugins([await folderOf({ odd: text })]);
+  return broken.map(({ why }) => why).join("\n");
+}
+
+describe("loading plugins", () => {
+  it("finds the built-in ones by their folders", async () => {
+    const { plugins, broken } = await loadPlugins([]);
+    assert.deepEqual(broken, []);
+    for (const name of ["host", "systemd"])
+      assert.ok(
+        plugins.some((plugin) => plugin.name === name),
+        name,
+      );
+  });
+
+  it("finds those of a folder of plugins, and of a folder that is one", async () => {
+    const folder = await folderOf({ fan: plain("fan"), pump: plain("pump") });
+    const all = await loadPlugins([folder]);
+    assert.deepEqual(
+      all.plugins.slice(-2).map(({ name }) => name),
+      ["fan", "pump"],
+    );
+    const one = await loadPlugins([join(folder, "fan")]);
+    assert.equal(one.plugins.at(-1)?.name, "fan");
+  });
+
+  it("names a broken plugin and loads the others", async () => {
+    const folder = await folderOf({ bad: "throw new Error('no luck');", fan: plain("fan") });
+    const { plugins, broken } = await loadPlugins([folder]);
+    assert.equal(plugins.at(-1)?.name, "fan");
+    assert.equal(broken.length, 1);
+    assert.equal(broken[0]?.folder, join(folder, "bad"));
+    assert.match(broken[0]?.why ?? "", /Cannot load ".*bad\/plugin\.js": Error: no luck/);
+  });
+
+  it("names a plugin that does not parse", async () => {
+    assert.match(await whyBroken("export default {"), /Cannot load .*SyntaxError/);
+  });
+
+  it("names a folder that holds nothing", async () => {
+    const { broken } = await loadPlugins([await folderOf({ empty: "" }, "notes.txt")]);
+    assert.match(broken[0]?.why ?? "", /it has no plugin\.ts and no plugin\.js/);
+  });
+
+  it("names a folder that is not there", async () => {
+    const { plugins, broken } = await loadPlugins([join(root, "nowhere")]);
+    assert.ok(plugins.length > 0);
+    assert.match(broken[0]?.why ?? "", /Cannot look for plugins in .*nowhere.*Correct pluginFolders in hosts\.yaml/);
+  });
+
+  it("refuses a second plugin of the same name, and keeps the first", async () => {
+    const { plugins, broken } = await loadPlugins([await folderOf({ systemd: plain("systemd") })]);
+    assert.equal(plugins.filter(({ name }) => name === "systemd").length, 1);
+    assert.match(broken[0]?.why ?? "", /another one has this name already/);
+  });
+
+  it("refuses a second tool of the same name", async () => {
+    const twin = plain("fan", `tool.name = "systemd_status";`);
+    assert.match(await whyBroken(twin), /its tool "systemd_status" is the name of one of "systemd"/);
+  });
+
+  const wrongs: readonly (readonly [what: string, bend: string, why: RegExp])[] = [
+    ["another API version", "plugin.apiVersion = 2;", /apiVersion is 2, and this Medic knows 1 only/],
+    ["a name in capitals", 'plugin.name = "Fan";', /name "Fan" is not lower case/],
+    ["a tool's name with a dash", 'tool.name = "fan-status";', /tool "fan-status": is not named/],
+    ["a tool's name of 49 characters", 'tool.name = "f".repeat(49);', /at most 48 characters/],
+    ["no description", 'tool.description = " ";', /has no description/],
+    ["an input that takes unknown keys", 'tool.input = { ...schema, type: "object" };', /use v\.strictObject/],
+    ["an input with a host", "tool.input = { ...schema, entries: { host: schema } };", /input has a key "host"/],
+    ["a timeout of zero", "tool.timeoutSeconds = 0;", /timeoutSeconds is not positive/],
+    ["an endless timeout", "tool.timeoutSeconds = Infinity;", /timeoutSeconds is not positive/],
+    ["a diagnostic without parse", "tool.parse = undefined;", /parse is not a function/],
+    ["a kind of its own", 'tool.kind = "poke";', /kind "poke" is neither/],
+    ["a fix without a risk", 'tool.kind = "fix";', /risk \(missing\) is not one of/],
+    ["two tools of one name", "plugin.tools = [tool, tool];", /two of its tools are called "fan_status"/],
+    [
+      "a runbook without guidance",
+      'plugin.runbooks = [{ title: "t", when: () => true, decide: () => {} }];',
+      /has no guidance/,
+    ],
+    ["hints that are texts", 'plugin.hints = ["x"];', /hints is not a list of/],
+    ["a heals that is a list", 'plugin.heals = ["x"];', /heals is not a function/],
+  ];
+  for (const [what, bend, why] of wrongs) {
+    it(`refuses ${what}`, async () => {
+      assert.match(await whyBroken(plain("fan", bend)), why);
+    });
+  }
+
+  it("refuses a module without a default export", async () => {
+    assert.match(await whyBroken("export const plugin = {};"), /it has no default export/);
+  });
+
+  it("lets a plugin outside the repository import the contract and valibot", { skip: isDeno }, async () => {
+    const text = `
+      import { definePlugin, diagnostic } from "medic/plugin";
+      import { systemdStatus } from "medic/plugins/systemd";
+      import * as v from "valibot";
+      type Seen = { said: string; other: string };
+      export default definePlugin({
+        name: "hello", apiVersion: 1, summary: "s", options: v.strictObject({}), runbooks: [],
+        tools: [diagnostic({ name: "hello", description: "d", input: v.strictObject({}), command: () => ["true"],
+          parse: (result): Seen => ({ said: result.stdout, other: systemdStatus.name }) })],
+      });`;
+    const { plugins, broken } = await loadPlugins([await folderOf({ hello: text }, "plugin.ts")]);
+    assert.deepEqual(broken, []);
+    assert.equal(plugins.at(-1)?.name, "hello");
+  });
+
+  it("shares its modules with importers from outside only", () => {
+    const inside = new URL("x.ts", `file://${builtInFolder}`).href;
+    assert.match(sharedUrl("medic/plugin", "file:///elsewhere/plugin.ts") ?? "", /core\/plugin\/contract\.ts$/);
+    assert.match(
+      sharedUrl("medic/plugins/systemd", "file:///elsewhere/plugin.ts") ?? "",
+      /plugins\/systemd\/plugin\.ts$/,
+    );
+    assert.equal(sharedUrl("medic/plugin", inside), undefined);
+    assert.equal(sharedUrl("medic/plugins/../../etc", "file:///elsewhere/plugin.ts"), undefined);
+    assert.equal(sharedUrl("node:fs", "file:///elsewhere/plugin.ts"), undefined);
+  });
+});
+
+describe("checking a plugin", () => {
+  it("fails with one check that says why, when there is no plugin", async () => {
+    const { checks } = await checkPlugin(join(root, "nowhere"));
+    assert.deepEqual(
+      checks.map(({ name }) => name),
+      ["is a plugin"],
+    );
+    assert.throws(() => checks[0]?.run(), /it has no plugin\.ts/);
+  });
+
+  it("fails a tool without a case, and passes the same tool with one", async () => {
+    const folder = await folderOf({ fan: plain("fan") });
+    const failed = async () => {
+      const { checks } = await checkPlugin(join(folder, "fan"));
+      return checks.flatMap(({ name, run }) => (throws(run) ? [name] : []));
+    };
+    assert.deepEqual(await failed(), ["has case files that can be read", "fan_status has a case with an answer"]);
+    await mkdir(join(folder, "fan", "cases"));
+    const yaml = "written: true\ncases:\n  - { name: x, tool: fan_status, answer: {}, finding: { well: true } }\n";
+    await writeFile(join(folder, "fan", "cases", "a.yaml"), yaml);
+    // The toy's schema takes everything, "host" included, and that is what is left to say.
+    assert.deepEqual(await failed(), ["fan_status keeps hostile input out of its commands"]);
+  });
+});
+
+function throws(run: () => void): boolean {
+  try {
+    run();
+    return false;
+  } catch {
+    return true;
+  }
+}
