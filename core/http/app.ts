@@ -64,7 +64,15 @@ const RETRY_AFTER_SECONDS = 10;
 const name = v.pipe(v.string("expected text"), v.minLength(1, "is empty"), v.maxLength(253, "is too long"));
 const investigationShape = v.strictObject({ host: name, service: v.nullish(name) });
 const toolBodyShape = v.strictObject({
-  input: v.optional(v.record(v.string(), v.unknown(), "expected an object"), {}),
+  input: v.optional(
+    v.pipe(
+      v.unknown(),
+      // To a record, a list is an object like any other.
+      v.check((input) => !Array.isArray(input), "expected an object"),
+      v.record(v.string(), v.unknown(), "expected an object"),
+    ),
+    {},
+  ),
   approved: v.optional(v.boolean("expected true or false"), false),
 });
 const listingShape = v.strictObject({

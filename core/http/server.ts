@@ -56,15 +56,21 @@ export async function listen(
 async function close(server: Server, graceSeconds: number): Promise<void> {
   const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
+  // A connection that is kept alive turns idle only when its last answer is out.
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
+  const grace = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
   await closed;
-  clearTimeout(timer);
+  clearInterval(idle);
+  clearTimeout(grace);
 }
 
+const NOT_HERE = "this machine has no such address. Set another server.listen in hosts.yaml";
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is taken. End what listens there, or set another server.listen in hosts.yaml",
   EACCES: "ports below 1024 are for root. Set another server.listen in hosts.yaml",
-  EADDRNOTAVAIL: "this machine has no such address. Set another server.listen in hosts.yaml",
+  EADDRNOTAVAIL: NOT_HERE,
+  // What Deno calls it.
+  EINVAL: NOT_HERE,
   ENOTFOUND: "the name is unknown here. Set an address as server.listen in hosts.yaml",
 };
 

@@ -24,23 +24,26 @@ const time = v.pipe(
   v.check((text) => instant(text) !== undefined, "expected a time like 2026-11-23T16:41:10Z"),
   v.transform((text) => instant(text) ?? ""),
 );
-const alertShape = v.object({
-  status: v.picklist(["firing", "resolved"], "expected firing or resolved"),
-  labels: v.pipe(
-    v.record(label, label, "expected a mapping of labels"),
-    v.maxEntries(LABELS_MAX, `expected ${LABELS_MAX} labels at most`),
-  ),
-  annotations: v.nullish(
-    v.pipe(
-      v.record(label, annotation, "expected a mapping of annotations"),
-      v.maxEntries(LABELS_MAX, `expected ${LABELS_MAX} annotations at most`),
-    ),
-    {},
-  ),
-  startsAt: time,
-  endsAt: v.nullish(time),
-  fingerprint: v.nullish(label),
-});
+/** A mapping of texts; to a record alone, a list would be one. */
+function texts<S extends v.GenericSchema<unknown, string>>(what: string, value: S) {
+  return v.pipe(
+    v.unknown(),
+    v.check((input) => !Array.isArray(input), `expected a mapping of ${what}`),
+    v.record(label, value, `expected a mapping of ${what}`),
+    v.maxEntries(LABELS_MAX, `expected ${LABELS_MAX} ${what} at most`),
+  );
+}
+const alertShape = v.object(
+  {
+    status: v.picklist(["firing", "resolved"], "expected firing or resolved"),
+    labels: texts("labels", label),
+    annotations: v.nullish(texts("annotations", annotation), {}),
+    startsAt: time,
+    endsAt: v.nullish(time),
+    fingerprint: v.nullish(label),
+  },
+  "expected an alert",
+);
 const bodyShape = v.object(
   {
     alerts: v.pipe(

@@ -1,0 +1,68 @@
+// The whole way in without a network: the application in front of a real intake and a real journal in memory.
+import { type AppParts, createApp } from "../../core/http/app.ts";
+import { newToken } from "../../core/http/tokens.ts";
+import { silent } from "../../core/log.ts";
+import { world } from "../incident/world.ts";
+
+export const statistics = {
+  host: "nexus",
+  transport: "ssh",
+  state: "open",
+  dials: 1,
+  reuses: 12,
+  commands: 13,
+  inFlight: 0,
+  waiting: 0,
+  refusedOpens: 0,
+  channelLimit: 10,
+  closes: { idle: 1 },
+  connectedAt: "2026-11-23T12:00:00.000Z",
+} as const;
+
+export function frontDoor(bend: Partial<AppParts> = {}) {
+  const around = world();
+  const { token, sha256 } = newToken();
+  const parts: AppParts = {
+    intake: around.intake,
+    journal: around.journal,
+    statistics: () => [statistics],
+    runTool: () => Promise.resolve(undefined),
+    tokens: [
+      { name: "other", sha256: newToken().sha256 },
+      { name: "monitor", sha256 },
+    ],
+    limits: { alertBytes: 1024 * 1024 },
+    trouble: () => around.journal.trouble(),
+    now: around.clock.now,
+    log: silent,
+    ...bend,
+  };
+  const app = createApp(parts);
+  const authorization = `Bearer ${token}`;
+  /** With the token, unless `headers` say otherwise. */
+  const ask = async (path: string, init: RequestInit = {}): Promise<Response> =>
+    app.request(path, { ...init, headers: { authorization, ...(init.headers as Record<string, string>) } });
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
+    ask(path, {
+      method: "POST",
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      headers: { "content-type": "application/json", ...headers },
+    });
+  return { ...around, app, token, authorization, ask, post };
+}
+
+/** As Alertmanager sends it. */
+export function webhook(...alerts: { host?: string; service?: string; status?: string }[]): object {
+  return {
+    version: "4",
+    status: "firing",
+    alerts: alerts.map(({ host = "nexus", service = "scrypted", status = "firing" }) => ({
+      status,
+      labels: { alertname: "ServiceDown", host, service },
+      annotations: {},
+      startsAt: "2026-11-23T11:59:00Z",
+      endsAt: "0001-01-01T00:00:00Z",
+      fingerprint: `${host}-${service}`,
+    })),
+  };
+}
