@@ -3,12 +3,12 @@
 import type { HostConfig } from "../config/schema.ts";
 import { silent } from "../log.ts";
 import { createTransport } from "../transport/pool.ts";
-import type { Check } from "./check.ts";
+import type { Check } from "./doctor/check.ts";
 import { readEquipped, type Equipped } from "./config-file.ts";
 import { UsageError, type Context, type ExitCode, type Output } from "./context.ts";
-import { diagnose } from "./host-checks.ts";
+import { diagnose } from "./doctor/host-checks.ts";
 import { inspectKey } from "../transport/identity.ts";
-import { mainProgram, sudoersCommands, sudoersFile, type SudoersNeeds } from "./sudoers.ts";
+import { mainProgram, sudoersCommands, sudoersFile, type SudoersNeeds } from "./doctor/sudoers.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 
 const defaultTimeoutSeconds = 20;

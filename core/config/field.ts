@@ -2,7 +2,7 @@
 // use) and an English complaint. A complaint that begins "expected" gets what was written appended by load.ts, which
 // knows whether that may be shown. Knows no single setting.
 import * as v from "valibot";
-import { didYouMean } from "./suggestion.ts";
+import { didYouMean } from "../suggestion.ts";
 
 type Complain = (issue: v.BaseIssue<unknown>) => string;
 

@@ -8,7 +8,7 @@ import { readTree, textBytesMax, type Tree } from "./document.ts";
 import { fillIn, lookUp, type Environment, type ReadSecret } from "./environment.ts";
 import { ConfigError, inOrder, pathText, quoted, type PathKey, type Position, type Problem } from "./problem.ts";
 import { isSecret } from "./redaction.ts";
-import { didYouMean } from "./suggestion.ts";
+import { didYouMean } from "../suggestion.ts";
 import { configSchema, type Config, type HostConfig, type WrittenConfig } from "./schema.ts";
 
 /** What the file's meaning depends on beside its text. */

@@ -109,7 +109,7 @@ const responderSchema = v.pipe(
       ),
     ),
     turns: v.optional(wholeNumber("How many times the model may ask in one incident", 1, 100), 12),
-    outputTokens: v.optional(wholeNumber("How long one reply may be", 256, 128_000), 4096),
+    outputTokens: v.optional(wholeNumber("How long one reply may be", 256, 128_000), 8192),
     tokens: v.optional(wholeNumber("How many tokens one incident may use, in and out", 1000, 100_000_000), 200_000),
     dollars: v.optional(
       v.pipe(

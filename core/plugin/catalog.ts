@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { Call, Decision, Diagnostic, Fix, Incident, Inquiry, Plugin, Unavailable } from "./contract.ts";
 import { matches } from "./contract.ts";
 import { rankOf } from "./healer.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../suggestion.ts";
 
 /** What the catalog needs of hosts.yaml. */
 export type HostPlugins = Readonly<Record<string, { plugins: Readonly<Record<string, unknown>> }>>;

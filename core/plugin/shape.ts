@@ -1,6 +1,8 @@
 // Whether what a plugin's folder exports has the shape of the contract. A plugin may be written in plain JavaScript or
 // against an older Medic, so types promise nothing here. Every problem is found at once, in words for its author.
 const NAME_LENGTH_MAX = 48;
+/** The tool with which a model says that it is done. */
+const RESERVED = "conclude";
 const toolName = /^[a-z][a-z0-9_]*$/;
 const pluginName = /^[a-z][a-z0-9-]*$/;
 const risks = ["reversible", "disruptive", "destructive"];
@@ -32,6 +34,7 @@ function toolProblems(tool: unknown, index: number): string[] {
   if (!isName(name, toolName)) {
     problems.push(`is not named [a-z][a-z0-9_]* with at most ${NAME_LENGTH_MAX} characters`);
   }
+  if (name === RESERVED) problems.push("has a name that core needs for itself: a responder ends its work with it");
   if (!isText(description)) problems.push("has no description");
   problems.push(...strictObjectProblems("input", tool["input"]));
   if (isLoose(tool["input"]) && isLoose(tool["input"]["entries"]) && "host" in tool["input"]["entries"]) {

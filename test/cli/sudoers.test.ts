@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
-import { mainProgram, missingIn, sudoersCommands, sudoersFile } from "../../core/cli/sudoers.ts";
+import { mainProgram, missingIn, sudoersCommands, sudoersFile } from "../../core/cli/doctor/sudoers.ts";
 
 const patterns = ["/usr/bin/docker restart -t 30 *", "/usr/bin/docker container inspect *"];
 const needs = { host: "nexus", user: "medic", privilege: "sudo", patterns, timeLimits: [20, 5, 20] } as const;

@@ -1,9 +1,9 @@
 // Why doctor could not log in: a key file's state, or the transport's refusal, as checks with the command that mends
 // each. Pure.
-import type { HostConfig } from "../config/schema.ts";
-import { quote } from "../transport/quote.ts";
+import type { HostConfig } from "../../config/schema.ts";
+import { quote } from "../../transport/quote.ts";
 import type { Check } from "./check.ts";
-import type { KeyFile } from "../transport/identity.ts";
+import type { KeyFile } from "../../transport/identity.ts";
 
 /** What a key file's state means, and what mends it. */
 export function keyMends(key: KeyFile, host: HostConfig): { ok: boolean; says: string; mend?: string } {

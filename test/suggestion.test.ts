@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { didYouMean, nearest } from "../../core/config/suggestion.ts";
+import { didYouMean, nearest } from "../core/suggestion.ts";
 
 describe("did you mean", () => {
   const known = ["trust", "transport", "address", "user", "identity", "hostKey", "idleTimeout", "pool"];

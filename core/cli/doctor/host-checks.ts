@@ -1,10 +1,10 @@
 // What doctor checks on one host, in the order in which one thing needs the other: key, address, host key, login, then
 // what Medic's tools need there. Every probe is bounded, so a wedged host costs time and nothing else. Changes nothing;
 // what would mend something is told, not done.
-import type { HostConfig } from "../config/schema.ts";
-import { script, type Command, type Result } from "../plugin/contract.ts";
+import type { HostConfig } from "../../config/schema.ts";
+import { script, type Command, type Result } from "../../plugin/contract.ts";
 import type { Check } from "./check.ts";
-import type { KeyFile } from "../transport/identity.ts";
+import type { KeyFile } from "../../transport/identity.ts";
 import { keyMends, refusalChecks } from "./login-checks.ts";
 import { missingIn, pathOf, programOf } from "./sudoers.ts";
 
