@@ -6,6 +6,7 @@ import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
 import { configCheck } from "./config-check.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
+import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
@@ -52,6 +53,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
     },
     subCommands: {
       serve: toCommand(serve, context, answered),
+      demo: toCommand(demo, context, answered),
       doctor: toCommand(doctor, context, answered),
       config,
       hosts: toCommand(hosts, context, answered),

@@ -21,6 +21,7 @@ import { filesystemPrograms } from "./programs/filesystem.ts";
 import { journalctlProgram } from "./programs/journalctl.ts";
 import { networkPrograms } from "./programs/network.ts";
 import { processPrograms } from "./programs/process.ts";
+import { processListPrograms } from "./programs/processes.ts";
 import { systemctlProgram } from "./programs/systemctl.ts";
 import { systemPrograms } from "./programs/system.ts";
 import { textPrograms } from "./programs/text.ts";
@@ -72,6 +73,7 @@ export function createHomelab(clock: Clock, ending: AbortSignal): Homelab {
       ...filesystemPrograms,
       ...processPrograms,
       ...systemPrograms(facts),
+      ...processListPrograms(facts),
       ...networkPrograms(facts),
       docker: dockerProgram(docker),
       systemctl: systemctlProgram(systemd, bootedAt),

@@ -117,7 +117,14 @@ function splitForRead(line: string, separators: string, count: number): string[]
   let rest = line.slice(at);
   while (rest !== "" && isSpace(rest.at(-1) ?? "")) rest = rest.slice(0, -1);
   const last = rest.at(-1) ?? "";
-  if (last !== "" && separators.includes(last) && ![...rest.slice(0, -1)].some((one) => separators.includes(one))) {
+  if (
+    last !== "" &&
+    separators.includes(last) &&
+    !rest
+      .slice(0, -1)
+      .split("")
+      .some((one) => separators.includes(one))
+  ) {
     rest = rest.slice(0, -1);
   }
   values.push(rest);

@@ -128,7 +128,7 @@ async function valuesOf(part: Exclude<Part, { is: "text" }>, scope: Scope, split
       const expression = await expandText(part.expression, scope);
       return [{ text: String(evaluated(expression, scope)), quoted: part.quoted }];
     }
-    case "parameter":
+    default:
       return await parameterValues(part, scope, split);
   }
 }

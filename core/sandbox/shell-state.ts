@@ -102,6 +102,20 @@ export class ShellState {
     return this.variables.get(name);
   }
 
+  /** What words are expanded with; only the walker knows how to run a substitution. */
+  scopeWith(substitute: Scope["substitute"]): Scope {
+    return {
+      files: this.context.files,
+      folder: this.folder,
+      positional: this.positional,
+      parameter: (name) => this.parameter(name),
+      assign: (name, value) => this.assign(name, value),
+      substitute,
+      fail: (message) => this.fail(message),
+      refusesUnset: this.options.has("u"),
+    };
+  }
+
   /** Variables for one command only, as in `LC_ALL=C sort`. */
   async withVariables(values: readonly (readonly [string, string])[], body: () => Promise<number>): Promise<number> {
     const before = values.map(([name]) => ({

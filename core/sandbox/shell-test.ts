@@ -3,8 +3,8 @@ import { posix } from "node:path";
 
 import type { Shell } from "./shell-state.ts";
 
-const UNARY = "n z e f d r w x s L h S p b c t".split(" ").map((letter) => `-${letter}`);
-const BINARY = ["=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"];
+const UNARY = new Set("n z e f d r w x s L h S p b c t".split(" ").map((letter) => `-${letter}`));
+const BINARY = new Set("= == != < > -eq -ne -lt -le -gt -ge -nt -ot -ef".split(" "));
 
 class Problem extends Error {}
 
@@ -25,7 +25,7 @@ function evaluate(args: readonly string[], shell: Shell): boolean {
   if (args.length === 0) return false;
   if (args.length === 1) return first !== "";
   if (args.length === 2 && first === "!") return second === "";
-  if (args.length === 3 && BINARY.includes(second)) return binary(first, second, third, shell);
+  if (args.length === 3 && BINARY.has(second)) return binary(first, second, third, shell);
   if (first === "!" && args.length <= 4) return !evaluate(args.slice(1), shell);
   let at = 0;
   const next = () => args[at++] ?? "";
@@ -57,8 +57,8 @@ function evaluate(args: readonly string[], shell: Shell): boolean {
       if (next() !== ")") throw new Problem("closing paren expected");
       return value;
     }
-    if (BINARY.includes(args[at] ?? "") && at + 1 < args.length) return binary(token, next(), next(), shell);
-    if (UNARY.includes(token) && at < args.length) return unary(token, next(), shell);
+    if (BINARY.has(args[at] ?? "") && at + 1 < args.length) return binary(token, next(), next(), shell);
+    if (UNARY.has(token) && at < args.length) return unary(token, next(), shell);
     return token !== "";
   }
 

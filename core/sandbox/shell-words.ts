@@ -72,7 +72,8 @@ function readPiece(reader: Reader, readList: ReadList): Part[] {
 
 function readQuoted(reader: Reader, readList: ReadList, end: string | undefined): Part[] {
   const parts: Part[] = [];
-  while (end === undefined || !reader.take(end)) {
+  for (;;) {
+    if (end !== undefined && reader.take(end)) break;
     if (reader.ended) {
       if (end === undefined) break;
       reader.fail(end === '"' ? "Unterminated quoted string" : "Missing '}'");

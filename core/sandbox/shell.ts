@@ -96,7 +96,7 @@ export class Interpreter extends ShellState {
         return await this.#redirected(command.redirections, async () => await this.#loop(command));
       case "for":
         return await this.#redirected(command.redirections, async () => await this.#for(command));
-      case "case":
+      default:
         return await this.#redirected(command.redirections, async () => await this.#case(command));
     }
   }
@@ -244,22 +244,13 @@ export class Interpreter extends ShellState {
   }
 
   scope(): Scope {
-    return {
-      files: this.context.files,
-      folder: this.folder,
-      positional: this.positional,
-      parameter: (name) => this.parameter(name),
-      assign: (name, value) => this.assign(name, value),
-      substitute: async (body) => {
-        const chunks: string[] = [];
-        const shell = this.copy();
-        shell.descriptors = new Map(shell.descriptors).set(1, { write: (text) => void chunks.push(text) });
-        this.#substituted = this.lastExit = await shell.#subshell(body);
-        return chunks.join("");
-      },
-      fail: (message) => this.fail(message),
-      refusesUnset: this.options.has("u"),
-    };
+    return this.scopeWith(async (body) => {
+      const chunks: string[] = [];
+      const shell = this.copy();
+      shell.descriptors = new Map(shell.descriptors).set(1, { write: (text) => void chunks.push(text) });
+      this.#substituted = this.lastExit = await shell.#subshell(body);
+      return chunks.join("");
+    });
   }
 
   async #fields(words: Simple["words"]): Promise<string[]> {

@@ -223,7 +223,10 @@ function authenticate(attempt: AuthContext, peer: Peer, shared: Shared): void {
     attempt.accept();
     return;
   }
-  if (attempt.blob === undefined || key.verify(attempt.blob, attempt.signature, attempt.hashAlgo) !== true) {
+  // ssh2 answers with an Error, and not with false, when it cannot verify: only true lets anybody in.
+  const isGenuine: unknown =
+    attempt.blob !== undefined && key.verify(attempt.blob, attempt.signature, attempt.hashAlgo);
+  if (isGenuine !== true) {
     attempt.reject(["publickey"]);
     return;
   }

@@ -193,7 +193,8 @@ function asJson(value: unknown): string {
 function printed(value: unknown): string {
   if (value === null || value === undefined) return "<no value>";
   if (Array.isArray(value)) return `[${value.map(printed).join(" ")}]`;
-  if (typeof value !== "object") return String(value as string | number | boolean | bigint);
+  if (typeof value !== "object")
+    return typeof value === "bigint" ? value.toString() : `${value as string | number | boolean}`;
   const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
   return `map[${entries.map(([key, item]) => `${key}:${printed(item)}`).join(" ")}]`;
 }

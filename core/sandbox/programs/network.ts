@@ -37,9 +37,9 @@ export function networkPrograms(facts: HostFacts): Programs {
     },
 
     ip: (args, context) => {
-      const isBrief = args.some((flag) => /^-br/.test(flag));
-      const words = readOptions(args).operands.filter((word) => word !== "show");
-      if (words[0]?.startsWith("r") === true) {
+      const isBrief = args.some((flag) => flag.startsWith("-br"));
+      const about = readOptions(args).operands.find((word) => word !== "show");
+      if (about?.startsWith("r") === true) {
         context.stdout.write(
           `default via ${gateway(facts)} dev eth0 proto static\n172.17.0.0/16 dev docker0 proto kernel scope link src 172.17.0.1\n`,
         );

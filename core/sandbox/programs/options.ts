@@ -19,7 +19,7 @@ export function readOptions(args: readonly string[], valued: readonly string[] =
       break;
     }
     if (argument.startsWith("--")) {
-      const [name = "", inline] = splitOnce(argument.slice(2));
+      const [name, inline] = splitOnce(argument.slice(2));
       given.push({ name, value: inline ?? (valued.includes(name) ? rest.shift() : undefined) });
     } else if (argument.startsWith("-") && argument !== "-") {
       for (let at = 1; at < argument.length; at += 1) {

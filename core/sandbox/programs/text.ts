@@ -91,7 +91,11 @@ export const textPrograms: Programs = {
     const fields = options.value("f");
     const picked = ranges(fields ?? options.value("c", "b") ?? "1-");
     const cutLine = (line: string): string | undefined => {
-      if (fields === undefined) return [...line].filter((_, index) => picked(index + 1)).join("");
+      if (fields === undefined)
+        return line
+          .split("")
+          .filter((_, index) => picked(index + 1))
+          .join("");
       const pieces = line.split(delimiter);
       if (pieces.length === 1) return options.has("s") ? undefined : line;
       return pieces.filter((_, index) => picked(index + 1)).join(delimiter);
