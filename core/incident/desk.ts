@@ -106,6 +106,10 @@ class OneDesk implements Desk {
       const record = journal.incident(event.incident);
       // Unclear ones are escalated by the intake in the same breath.
       if (record !== undefined && isActive(record.state) && record.byHand !== true) this.#offer(record);
+    } else if (event.kind === "alert-folded") {
+      log.debug("alert_folded", { incident: event.incident, alert: event.alert.name });
+    } else if (event.kind === "alert-resolved") {
+      log.info("alert_resolved", { incident: event.incident, alert: event.alert.name });
     } else if (event.kind === "resolved") {
       const duration = journal.incident(event.incident)?.durationSeconds;
       const seconds = duration === undefined ? {} : { duration_seconds: duration };

@@ -2,7 +2,7 @@
 // hash-chained; beside the events stands each incident as they tell it, written in the same transaction. Everything is
 // synchronous, so a read, a decision and a write in one function are one step that nobody can come between. It refuses
 // to know what events mean (incident.ts does) and whose turn it is (the desk does).
-import { mkdirSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { canonical, GENESIS, linkOf, type Verified, walk } from "./chain.ts";
@@ -31,8 +31,11 @@ export function openJournal(folder: string, options: JournalOptions): Journal {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     lock = lockFolder(folder, options.now);
-    database = new DatabaseSync(join(folder, FILE));
-    return createJournal(database, join(folder, FILE), options, lock);
+    const file = join(folder, FILE);
+    // Findings tell a lot about a home: nobody else reads them, however open the folder is. SQLite's own files follow.
+    closeSync(openSync(file, "a", 0o600));
+    database = new DatabaseSync(file);
+    return createJournal(database, file, options, lock);
   } catch (error) {
     database?.close();
     lock?.release();

@@ -101,6 +101,21 @@ describe("the listening server", () => {
     assert.equal((await fetch(`${server.url}/livez`)).status, 200);
   });
 
+  it("refuses what is no HTTP, and goes on", async () => {
+    await using server = await open();
+    for (const text of [
+      "\0\x01garbage\r\n\r\n",
+      "GET / HTTP/1.1\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
+      "GET http://[ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+      "GET /incidents/%ff%00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+      "POST /incidents HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ]) {
+      assert.match(await raw(server.port, text), /^(HTTP\/1\.1 4\d\d |$)/, JSON.stringify(text));
+    }
+    assert.equal((await fetch(`${server.url}/livez`)).status, 200);
+  });
+
   it("says in one line that the port is taken, and takes it when it is free", async () => {
     const first = await listen(frontDoor().app, loopback);
     const again = { ...loopback, port: first.port };

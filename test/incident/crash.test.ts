@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { after, describe, it } from "node:test";
 import { JournalError } from "../../core/incident/journal-error.ts";
 import { openJournal } from "../../core/incident/journal.ts";
@@ -12,7 +13,7 @@ after(() => rmSync(root, { recursive: true, force: true }));
 
 /** Starts a writer in a process of its own, on the runtime that runs this test; ends it with kill -9 after so many lines. */
 async function killedAfter(folder: string, lines: number, meanwhile: (pid: number) => void): Promise<string[]> {
-  const script = join(import.meta.dirname, "crash-child.ts");
+  const script = fileURLToPath(import.meta.resolve("./crash-child.ts"));
   const args = "deno" in process.versions ? ["run", "--allow-all", "--no-check", script, folder] : [script, folder];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const closed = new Promise((resolve) => child.once("close", resolve));

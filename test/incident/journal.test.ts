@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -239,6 +239,17 @@ describe("the journal's file", () => {
     first.close();
     first.close();
     openJournal(place, { now }).close();
+  });
+
+  it("is for its owner alone, also in a folder that is open to all", () => {
+    const place = folder();
+    mkdirSync(place, { mode: 0o755 });
+    const journal = openJournal(place, { now });
+    journal.append([opening("i1")]);
+    for (const file of readdirSync(place).filter((name) => name.startsWith("journal."))) {
+      assert.equal(statSync(join(place, file)).mode & 0o777, 0o600, file);
+    }
+    journal.close();
   });
 
   it("can be read beside its writer, and not written", () => {
