@@ -99,9 +99,11 @@ export class Link {
     const state = this.#state;
     if (state.is === "closed" && this.#waiting.length > 0) return this.#dial();
     if (state.is !== "open") return;
-    for (let lease = this.#nextLease(state.slots); lease !== undefined; lease = this.#nextLease(state.slots)) {
-      const request = this.#waiting.shift();
-      if (request !== undefined) void this.#carry(request, lease, state.connection);
+    for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting) {
+      const lease = state.slots.take();
+      if (lease === undefined) break;
+      this.#waiting.shift();
+      void this.#carry(next, lease, state.connection);
     }
     const isIdle = state.slots.taken === 0 && this.#waiting.length === 0;
     if (!isIdle) {
@@ -112,10 +114,6 @@ export class Link {
         this.#leave(state.connection, "idle"),
       );
     }
-  }
-
-  #nextLease(slots: ChannelSlots): Lease | undefined {
-    return this.#waiting.length > 0 ? slots.take() : undefined;
   }
 
   #dial(): void {
@@ -149,25 +147,32 @@ export class Link {
     return new TransportError("DialFailed", host, `Cannot connect to "${host}": ${textOf(thrown)}`);
   }
 
-  /** The way of one command over one channel, top to bottom. */
   async #carry(request: Request, lease: Lease, connection: Connection): Promise<void> {
+    const refusal = await this.#overChannel(request, lease, connection);
+    if (refusal !== undefined) this.#refused(request, refusal.message);
+    this.#pulse();
+  }
+
+  /** The way of one command over one channel, top to bottom. Holds the lease until the host has let go. */
+  async #overChannel(request: Request, lease: Lease, connection: Connection): Promise<OpenRefused | undefined> {
+    using held = lease;
     let channel: Channel | undefined;
     request.phase = { is: "opening" };
     this.#sent.add(request);
     try {
       channel = await connection.open();
-      lease.confirm();
+      held.confirm();
       // Given up while the host was opening: nothing may be sent any more.
       if (request.isOver) channel.close();
       else this.#answered(request, await this.#exec(request, channel));
     } catch (error) {
-      if (error instanceof OpenRefused) return this.#refused(request, lease, error);
+      if (error instanceof OpenRefused) return error;
       this.#broken(request, error, connection);
+    } finally {
+      this.#sent.delete(request);
     }
     await channel?.released;
-    this.#sent.delete(request);
-    lease[Symbol.dispose]();
-    this.#pulse();
+    return undefined;
   }
 
   #exec(request: Request, channel: Channel): Promise<number> {
@@ -190,20 +195,16 @@ export class Link {
     else request.succeed(exit);
   }
 
-  #refused(request: Request, lease: Lease, error: OpenRefused): void {
-    const state = this.#state;
-    this.#sent.delete(request);
-    lease[Symbol.dispose]();
-    if (state.is === "open") {
-      const again = state.slots.refused();
-      this.#record.openRefused(request, error.message, state.slots.limit);
-      if (again === "never" && !request.isOver) {
-        const why = `the host opens no channel, although none of ours is open: ${error.message}. Look at MaxSessions and the host's log`;
-        request.fail(request.error("ChannelRefused", why));
-      } else if (again === "soon") this.#parts.clock.after(soonSeconds, () => this.#pulse());
+  #refused(request: Request, reason: string): void {
+    if (this.#state.is === "open") {
+      const { slots } = this.#state;
+      const again = slots.refused();
+      this.#record.openRefused(request, reason, slots.limit);
+      if (again === "soon") this.#parts.clock.after(soonSeconds, () => this.#pulse());
+      const why = `the host opens no channel, although none of ours is open: ${reason}. Look at its MaxSessions and its log`;
+      if (again === "never") request.fail(request.error("ChannelRefused", why));
     }
     this.#requeue(request);
-    this.#pulse();
   }
 
   #broken(request: Request, error: unknown, connection: Connection): void {
