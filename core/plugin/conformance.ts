@@ -91,8 +91,8 @@ function diagnosticChecks(plugin: Plugin, tool: Diagnostic, cases: readonly Case
   ];
 }
 
-/** How to make a tool's commands: a diagnostic's own; of a fix, the steps it plans on what the case has seen. */
-function commandsOf(
+/** How a case makes a tool's commands: a diagnostic's own; of a fix, the steps it plans on what the case has seen. */
+export function commandsOf(
   tool: Diagnostic | Fix,
   one: ToolCase,
   options: object,

@@ -7,24 +7,33 @@ import type { Command, Diagnostic, Fix, Refusal, Result } from "./contract.ts";
 const metacharacters =
   "x; reboot|$(reboot)|`reboot`|x && reboot|x > /tmp/x|a'b|a\"b|x y|*|[a-z]|../../etc/shadow|${IFS}|x\\y|~root|x#y|{a,b}|x&";
 const shell = [...metacharacters.split("|"), "x | sh"];
-/** What must not reach a command at all, not even as an argument of its own. */
 const options = "- -- -f --help --follow --output=/etc/passwd".split(" ");
 const controls = ["x\nreboot", "x\0y", "x\ry", "\u001b[2J", "x\u2028y", "\u202ex"];
-const optionsOrControls = new Set([...options, ...controls]);
 const TEXT_LENGTH = 20_000;
 const probe = "zq7probe";
+const hostileValues = [...shell, ...options, ...controls, "x".repeat(TEXT_LENGTH), probe];
+
+/** A flag, or what can forge a line: not even as an argument of its own. */
+function mustNotReach(value: string): boolean {
+  return value.startsWith("-") || /[\p{C}\p{Zl}\p{Zp}]/u.test(value);
+}
 
 /** Makes the commands of a tool for an input its schema took; a refusal is as good as an invalid input. */
 export type Commands = (input: object) => readonly Command[] | Refusal;
 
-/** What hostile values in each string of an input reach, one sentence each; empty when nothing. */
-export function hostileProblems(tool: Diagnostic | Fix, input: object, commands: Commands): string[] {
+/** What hostile values in each string of an input reach, one sentence each; empty when nothing. Values may be given. */
+export function hostileProblems(
+  tool: Diagnostic | Fix,
+  input: object,
+  commands: Commands,
+  values: readonly string[] = hostileValues,
+): string[] {
   const problems: string[] = [];
   if (v.safeParse(tool.input, { ...input, host: "nexus" }).success) problems.push('takes an unknown key "host"');
   const usual = commands(v.parse(tool.input, input));
   for (const path of stringPaths(input)) {
     const at = path.join(".");
-    for (const value of [...shell, ...optionsOrControls, "x".repeat(TEXT_LENGTH), probe]) {
+    for (const value of values) {
       const parsed = v.safeParse(tool.input, replaced(input, path, value));
       if (!parsed.success) continue;
       if (value.length === TEXT_LENGTH) problems.push(`${at} takes ${TEXT_LENGTH} characters: give it a maxLength`);
@@ -44,7 +53,7 @@ function reached(value: string, made: readonly Command[], usual: readonly Comman
     const own = command.filter((argument, place) => argument !== text && argument !== before[place]);
     const inside = own.filter((argument) => argument.includes(value));
     if (inside.length === 0) return [];
-    if (optionsOrControls.has(value)) return ["which reaches the command"];
+    if (mustNotReach(value)) return ["which reaches the command"];
     // A whole argument is quoted as one; a part of one can still be read by the program (`--since=…`, `user@…`).
     return value !== probe && inside.some((argument) => argument !== value)
       ? ["which becomes part of an argument"]

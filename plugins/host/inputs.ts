@@ -22,15 +22,13 @@ export const hostName = v.pipe(
 export const address = v.pipe(
   v.string(),
   v.maxLength(253, "an address has at most 253 characters"),
-  v.union(
-    [
-      v.pipe(v.string(), v.regex(new RegExp(`^${label}(?:\\.${label})*\\.?$`))),
-      v.pipe(v.string(), v.regex(/^[0-9a-fA-F:][0-9a-fA-F:.]{1,44}$/), v.ipv6()),
-    ],
+  v.description("A name or an IP address."),
+  v.check(
+    (text) => v.is(hostName, text) || v.is(ipv6, text),
     'expected a name or an address, like "nas.lan", "192.0.2.11" or "2001:db8::1"',
   ),
-  v.description("A name or an IP address."),
 );
+const ipv6 = v.pipe(v.string(), v.regex(/^[0-9a-fA-F:][0-9a-fA-F:.]{1,44}$/), v.ipv6());
 
 export const lines = v.pipe(
   v.number(),
