@@ -96,6 +96,7 @@ export class Link {
   }
 
   #pulse(): void {
+    const { pool, clock } = this.#parts;
     const state = this.#state;
     if (state.is === "closed" && this.#waiting.length > 0) return this.#dial();
     if (state.is !== "open") return;
@@ -109,10 +110,8 @@ export class Link {
     if (!isIdle) {
       state.cancelIdle?.();
       state.cancelIdle = undefined;
-    } else if (this.#parts.pool.idleTimeout > 0) {
-      state.cancelIdle ??= this.#parts.clock.after(this.#parts.pool.idleTimeout, () =>
-        this.#leave(state.connection, "idle"),
-      );
+    } else if (pool.idleTimeout > 0) {
+      state.cancelIdle ??= clock.after(pool.idleTimeout, () => this.#leave(state.connection, "idle"));
     }
   }
 

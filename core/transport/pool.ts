@@ -16,7 +16,7 @@ import type { How } from "./request.ts";
 import { loadKey } from "./ssh-authentication.ts";
 import { dialSsh } from "./ssh-connection.ts";
 
-export { TransportError, type TransportErrorKind } from "./errors.ts";
+export { TransportError } from "./errors.ts";
 export type { HostStatistics, How, PoolSettings };
 
 /** What the transport needs to know of a host. Paths are absolute. */
