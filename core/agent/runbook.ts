@@ -1,6 +1,6 @@
 // The responder that needs no model: it asks the plugins' runbooks, lets the toolbox do what they decide, and asks them
 // again. It settles an incident only with `well`; whatever a runbook cannot settle is left to the next responder.
-import type { Calls, Decision, Incident, Inquiry, Runbook, Seen } from "../plugin/contract.ts";
+import type { Calls, Decision, Incident, Inquiry, Seen } from "../plugin/contract.ts";
 import { conclude } from "../plugin/inquiry.ts";
 import type { Conclusion, Responder, Toolbox } from "./responder.ts";
 
@@ -9,11 +9,6 @@ export type FittingRunbook = { title: string; decide(incident: Incident): Inquir
 
 /** The runbooks whose `when` says yes to this incident, in the plugins' order. */
 export type FittingRunbooks = (incident: Incident) => readonly FittingRunbook[];
-
-/** Binds a plugin's runbook to its options. */
-export function fitting(runbook: Runbook, options: object): FittingRunbook {
-  return { title: runbook.title, decide: (incident) => runbook.decide(incident, options) };
-}
 
 /** More fixes than this in one incident means that the runbook goes in circles. */
 const FIXES_MAX = 3;

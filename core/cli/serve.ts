@@ -7,7 +7,7 @@ import { ListenError, type Listening, listen } from "../http/server.ts";
 import { newToken } from "../http/tokens.ts";
 import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
-import { createLog, type Log, type LogLevel } from "../log.ts";
+import { createLog, type Log } from "../log.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
@@ -34,7 +34,7 @@ export const serve = defineVerb({
   async run(args, context): Promise<ExitCode> {
     const equipped = await readEquipped(context, args.config);
     const write = (line: string): void => context.out.line(line);
-    const log = await createLog({ level: args["log-level"] as LogLevel, json: args["log-json"] === true, write });
+    const log = await createLog({ level: args["log-level"], json: args["log-json"] === true, write });
     for (const { folder, why } of equipped.broken) log.error("plugin_skipped", { folder, why });
     const journal = openJournal(equipped.config.server.data, {
       now: Date.now,

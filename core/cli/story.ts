@@ -153,7 +153,7 @@ function dispatchInWords(dispatch: Extract<JournalEvent, { kind: "fix-dispatched
       return `step ${dispatch.step + 1} ended with ${dispatch.exit}: ${printable(dispatch.said)}`;
     case "not-sent":
       return `nothing ran: ${printable(dispatch.why)}`;
-    case "unknown":
+    default:
       return `not known whether it ran: ${printable(dispatch.why)}; watching the host`;
   }
 }

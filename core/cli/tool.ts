@@ -111,7 +111,7 @@ export function inputFrom(rawArgs: readonly string[], schema: object): Record<st
   for (let index = 0; index < rawArgs.length; index++) {
     const raw = rawArgs[index] ?? "";
     if (!raw.startsWith("--")) continue;
-    const [key = "", inline] = splitOnce(raw.slice(2));
+    const [key, inline] = splitOnce(raw.slice(2));
     const takesValue = key === "config" || (!own.has(key) && properties[key]?.type !== "boolean");
     const value = inline ?? (takesValue ? rawArgs[++index] : "true");
     if (own.has(key)) continue;

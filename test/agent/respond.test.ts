@@ -2,21 +2,23 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRespond } from "../../core/agent/respond.ts";
 import type { Responder } from "../../core/agent/responder.ts";
-import { createRunbookResponder, fitting } from "../../core/agent/runbook.ts";
+import { createRunbookResponder } from "../../core/agent/runbook.ts";
 import type { IncidentRecord } from "../../core/incident/incident.ts";
-import type { Calls, Incident } from "../../core/plugin/contract.ts";
+import type { Incident } from "../../core/plugin/contract.ts";
 import { kinds, never, toyAgent, toyRecord } from "../support/agent.ts";
 import { darkness, lampStatus, transportError } from "../support/toy.ts";
 
 function toyRespond(agent: ReturnType<typeof toyAgent>, responders?: readonly Responder[]) {
   const runbooksFor = (incident: Incident) =>
-    darkness.when(incident, { lamps: ["lamp"] }) ? [fitting(darkness as never, { lamps: ["lamp"] })] : [];
+    darkness.when(incident, { lamps: ["lamp"] })
+      ? [{ title: darkness.title, decide: (now: Incident) => darkness.decide(now, { lamps: ["lamp"] }) }]
+      : [];
   const pause = (seconds: number, signal: AbortSignal) => agent.clock.sleep(seconds * 1000, signal);
   const respond = createRespond({
     responders: responders ?? [createRunbookResponder(runbooksFor, pause)],
     toolboxFor: agent.toolboxFor,
     runbooksFor,
-    evidenceFor: () => [{ tool: lampStatus, input: { name: "lamp" } }] as unknown as Calls[string][],
+    evidenceFor: () => [{ tool: lampStatus, input: { name: "lamp" } }],
     record: (_incident, event) => void agent.events.push(event),
     sleep: agent.clock.sleep,
     now: agent.clock.now,

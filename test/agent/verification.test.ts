@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify, type Watched } from "../../core/agent/verification.ts";
-import type { Calls, Fix, Seen } from "../../core/plugin/contract.ts";
 import { fakeClock } from "../support/clock.ts";
 import { lampOn } from "../support/toy.ts";
 
@@ -12,13 +11,13 @@ async function verifyLamp(lampAt: (seconds: number) => Lamp, more: Partial<Watch
   const clock = fakeClock();
   const start = clock.now();
   return verify({
-    fix: lampOn as unknown as Fix,
+    fix: lampOn,
     input: { name: "lamp" },
     before: { lamp: { on: false, run: "1" } },
     dispatch: { is: "done", seconds: 1 },
     withinSeconds: 20,
     stableSeconds: 5,
-    look: async () => ({ lamp: lampAt((clock.now() - start) / 1000) }) as unknown as Seen<Calls>,
+    look: async () => ({ lamp: lampAt((clock.now() - start) / 1000) }),
     now: clock.now,
     sleep: clock.sleep,
     signal: new AbortController().signal,

@@ -86,7 +86,7 @@ describe("medic serve, in front of a homelab", () => {
     const response = await serve.ask("/webhooks/alertmanager", {
       method: "POST",
       body,
-      headers: { authorization: "Bearer no" },
+      token: "no",
     });
     assert.equal(response.status, 401);
     assert.deepEqual(await (await serve.ask("/incidents")).json(), { incidents: [] });

@@ -15,7 +15,7 @@ export function toyAgent(
   const host = new ToyHost();
   const clock = fakeClock();
   const events: IncidentEvent[] = [];
-  const catalog = createCatalog(bend.plugins ?? [toyPlugin as unknown as Plugin], {
+  const catalog = createCatalog(bend.plugins ?? [toyPlugin], {
     "toy-host": { plugins: { toy: {} } },
   });
   const parts: ToolboxParts = {

@@ -25,7 +25,7 @@ export type Scenario = AsyncDisposable & {
 export type Served = {
   url: string;
   log(): string;
-  ask(path: string, init?: RequestInit): Promise<Response>;
+  ask(path: string, init?: { method?: string; body?: string; token?: string }): Promise<Response>;
   stop(): Promise<Told>;
 };
 
@@ -117,10 +117,10 @@ async function startServe(folder: string, token: string): Promise<Served> {
   return {
     url,
     log: () => lines.text,
-    ask: (path, init = {}) =>
+    ask: (path, { token: own = token, ...init } = {}) =>
       fetch(new URL(path, url), {
         ...init,
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...init.headers },
+        headers: { authorization: `Bearer ${own}`, "content-type": "application/json" },
       }),
     stop() {
       stop.abort(new DOMException("the test is over", "AbortError"));
