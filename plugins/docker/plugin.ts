@@ -35,6 +35,9 @@ export {
   dockerStats,
 };
 
+/** A name or an id, for a regular expression in sudoers (sudo 1.9.10 and newer). */
+const oneName = "[a-zA-Z0-9][a-zA-Z0-9_.-]*";
+
 export default definePlugin({
   name: "docker",
   apiVersion: 1,
@@ -112,9 +115,10 @@ export default definePlugin({
       "events *",
       "info *",
       "system df *",
-      "start -- *",
-      "unpause -- *",
-      "restart -t *",
+      // A `*` also matches blanks, and with them a second name.
+      `^start -- ${oneName}$`,
+      `^unpause -- ${oneName}$`,
+      `^restart -t [0-9]+ -- ${oneName}$`,
     ]
       .map((line) => `/usr/bin/docker ${line}`)
       .concat("/usr/bin/ss -H -ltunp"),

@@ -51,7 +51,7 @@ const statusLine = v.object({
     Error: v.string(),
     StartedAt: v.string(),
     FinishedAt: v.string(),
-    Health: v.optional(v.object({ Status: v.picklist(["none", "starting", "healthy", "unhealthy"]) })),
+    Health: v.nullish(v.object({ Status: v.picklist(["none", "starting", "healthy", "unhealthy"]) })),
   }),
   restarts: v.number(),
   policy: v.string(),

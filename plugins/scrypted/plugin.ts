@@ -40,7 +40,7 @@ export default definePlugin({
   runbooks: [scryptedDoesNotAnswer],
   heals: ({ container, unit }) => [container, unit],
   // A restart through docker's own tools would dodge what scrypted_restart refuses.
-  owns: ({ container, watchtower, unit }) => [container, watchtower, unit],
+  owns: ({ container, unit }) => [container, unit],
   evidence(_incident, { container: name }): Calls {
     return {
       status: call(scryptedStatus, {}),
@@ -72,9 +72,9 @@ export default definePlugin({
     "/usr/bin/docker image inspect *",
     "/usr/bin/docker logs *",
     "/usr/bin/docker top *",
-    "/usr/bin/docker restart -t 30 -- *",
-    "/usr/bin/docker unpause -- *",
+    "/usr/bin/docker ^restart -t 30 -- [0-9a-f]{64}$",
+    "/usr/bin/docker ^unpause -- [0-9a-f]{64}$",
     "/usr/bin/ss -H -ltunp",
-    `/usr/bin/systemctl restart -- ${unit}`,
+    `/usr/bin/systemctl restart -- ${unit.replaceAll(":", String.raw`\:`)}`,
   ],
 });

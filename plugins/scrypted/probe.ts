@@ -1,5 +1,5 @@
 // The probe: does Scrypted answer? `/login` exists only once its database is open and its runtime runs; it is the
-// nearest thing to a health check that Scrypted has. Runs on its own host, so no network between can fool it.
+// nearest thing to a health check that Scrypted has. Runs on its own host, so no network or proxy between can fool it.
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import { port } from "medic/plugins/docker";
@@ -16,12 +16,12 @@ export type Probe = {
 
 const waitSeconds = 10;
 const text = `if command -v curl >/dev/null 2>&1; then
-  curl --insecure --silent --max-time ${waitSeconds} --max-filesize 65536 --header 'Accept: application/json' --write-out '\\n--medic:code\\n%{http_code}\\n--medic:seconds\\n%{time_total}\\n' -- "$1"
+  curl --insecure --silent --noproxy '*' --max-time ${waitSeconds} --max-filesize 65536 --header 'Accept: application/json' --write-out '\\n--medic:code\\n%{http_code}\\n--medic:seconds\\n%{time_total}\\n' -- "$1"
   code=$?
   echo --medic:curl
   echo "$code"
 elif command -v wget >/dev/null 2>&1; then
-  wget -q -O - --no-check-certificate -T ${waitSeconds} -- "$1"
+  http_proxy= https_proxy= wget -q -O - --no-check-certificate -T ${waitSeconds} -- "$1"
   code=$?
   echo --medic:wget
   echo "$code"

@@ -156,26 +156,14 @@ async function fetchFrom(url: string, withinSeconds: number, context: Context, f
   };
 }
 
+/** curl's options that take a value, as far as anybody would probe with them. */
+const CURL_VALUED =
+  "o output w write-out m max-time connect-timeout H header X request A user-agent e referer u user x proxy noproxy d data " +
+  "b cookie c cookie-jar E cert key cacert max-filesize max-redirs retry retry-delay resolve connect-to proto proto-redir " +
+  "interface r range y Y speed-time speed-limit z T upload-file K config limit-rate unix-socket ciphers tls-max";
+
 async function curl(args: readonly string[], context: Context, facts: HostFacts): Promise<number> {
-  const options = readOptions(args, [
-    "o",
-    "output",
-    "w",
-    "write-out",
-    "m",
-    "max-time",
-    "connect-timeout",
-    "H",
-    "header",
-    "X",
-    "request",
-    "A",
-    "user-agent",
-    "max-filesize",
-    "retry",
-    "resolve",
-    "proto",
-  ]);
+  const options = readOptions(args, CURL_VALUED.split(" "));
   const seconds = Number(options.value("m", "max-time") ?? 300);
   const { exit, why, answer, seconds: taken } = await fetchFrom(options.operands[0] ?? "", seconds, context, facts);
   const isFailure = exit === 0 && options.has("f", "fail") && (answer?.status ?? 0) >= 400;
