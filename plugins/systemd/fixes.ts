@@ -26,7 +26,7 @@ const delicate: readonly (readonly [pattern: RegExp, why: string])[] = [
 
 export const systemdStart = fix({
   name: "systemd_start",
-  description: "Starts a listed unit that is not running.",
+  description: "Starts a listed unit that is not running; a start limit is forgotten first.",
   risk: "reversible",
   input: byUnit,
   watch,
@@ -36,7 +36,7 @@ export const systemdStart = fix({
     if (found.active === "active" || found.active === "reloading") return refuse(`"${found.id}" is running`);
     const not = cannotStart(found);
     if (not !== undefined) return refuse(not);
-    return planOf(["root", "systemctl", "start", "--", found.id], found, [found.id]);
+    return planOf(freed("start", found), found, [found.id]);
   },
   marker,
   healthy: isWell,
@@ -56,7 +56,7 @@ export const systemdRestart = fix({
     if ("refused" in found) return found;
     const not = cannotStart(found);
     if (not !== undefined) return refuse(not);
-    return planOf(["root", "systemctl", "restart", "--", found.id], found, [found.id, ...found.carries], options);
+    return planOf(freed("restart", found), found, [found.id, ...found.carries], options);
   },
   marker,
   healthy: isWell,
@@ -77,7 +77,7 @@ export const systemdReload = fix({
     if (found.active !== "active")
       return refuse(`"${found.id}" is ${found.active}, and only a running unit can reload`);
     if (!found.canReload) return refuse(`"${found.id}" cannot reload (CanReload=no): it would have to be restarted`);
-    return planOf(["root", "systemctl", "reload", "--", found.id], found, [found.id]);
+    return planOf([["root", "systemctl", "reload", "--", found.id]], found, [found.id]);
   },
   // No marker: a reload keeps the run, and systemd counts none.
   healthy: ({ status }, before) =>
@@ -107,7 +107,7 @@ export const systemdDaemonReload = fix({
 
 export const systemdResetFailed = fix({
   name: "systemd_reset_failed",
-  description: "Forgets that a listed unit failed, so that a start limit no longer stops it. Starts nothing.",
+  description: "Forgets that a listed unit failed, and its start limit. Starts nothing.",
   risk: "reversible",
   input: byUnit,
   watch,
@@ -143,14 +143,22 @@ function cannotStart(status: UnitStatus): string | undefined {
   if (status.type === "oneshot" && !status.remainsAfterExit) {
     return `"${status.id}" is a oneshot: it ends when it is done, so nothing would show that it is well`;
   }
-  if (hitStartLimit(status)) {
-    return `"${status.id}" hit its start limit: systemd would refuse; systemd_reset_failed comes first`;
-  }
   if (neverRan(status)) return `"${status.id}" cannot run its program: ${status.exit}`;
   return undefined;
 }
 
-function planOf(step: Command, status: UnitStatus, touches: readonly string[], options?: SystemdOptions): Plan {
+/** A start limit refuses manual starts too, so it is forgotten first; in one fix, since one without the other is none. */
+function freed(verb: "start" | "restart", status: UnitStatus): Command[] {
+  const step: Command = ["root", "systemctl", verb, "--", status.id];
+  return hitStartLimit(status) ? [["root", "systemctl", "reset-failed", "--", status.id], step] : [step];
+}
+
+function planOf(
+  steps: readonly Command[],
+  status: UnitStatus,
+  touches: readonly string[],
+  options?: SystemdOptions,
+): Plan {
   const carried = options === undefined ? [] : touches.filter((name) => !matches(options.units, name));
   const why = delicate.find(([pattern]) => pattern.test(status.id))?.[1];
   const reasons = [
@@ -160,7 +168,7 @@ function planOf(step: Command, status: UnitStatus, touches: readonly string[], o
   // systemctl waits for the start itself, which may take what the unit allows.
   const withinSeconds = Math.min(600, Math.max(120, (status.startTimeoutSeconds ?? 90) + 30));
   return {
-    steps: [step],
+    steps,
     touches,
     ...(reasons.length === 0 ? {} : { approval: `"${status.id}": ${reasons.join("; ")}` }),
     ...(withinSeconds === 120 ? {} : { withinSeconds }),

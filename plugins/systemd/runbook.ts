@@ -2,11 +2,11 @@
 // only a person can mend, and that reason is what the escalation tells.
 import { call, look, matches, need, pause, runbook } from "medic/plugin";
 import type { Attempt, Decision, Incident, Inquiry } from "medic/plugin";
-import { systemdResetFailed, systemdStart } from "./fixes.ts";
+import { systemdStart } from "./fixes.ts";
 import type { SystemdOptions } from "./inputs.ts";
 import { systemdJournal, systemdOom } from "./journal.ts";
 import { systemdDependencies } from "./lists.ts";
-import { hitStartLimit, neverRan, systemdStatus, type UnitStatus } from "./status.ts";
+import { neverRan, systemdStatus, type UnitStatus } from "./status.ts";
 
 /** Restarts by systemd itself come within seconds; a run this old is not one of a loop. */
 const SETTLED_SECONDS = 60;
@@ -17,8 +17,8 @@ export const unitNotRunning = runbook({
   title: "Unit is not running",
   guidance:
     "Read systemd_status first: Result and the exit status say how it ended, systemd_journal says why. A failed unit is " +
-    "started once. A start limit (5 starts in 10 s by default) refuses manual starts too: systemd_reset_failed, then " +
-    "one systemd_start, and only if the cause may be gone. Exit 203, 200, 217, 226: the program never ran, a start " +
+    "started once. A start limit (5 starts in 10 s by default) refuses manual starts too; systemd_start forgets it first, " +
+    "so start only if the cause may be gone. Exit 203, 200, 217, 226: the program never ran, a start " +
     "cannot help. A unit in auto-restart is being restarted by systemd already: find the cause in the journal, do not " +
     "restart it. A failed requirement has to be healed first. Exit 137 or Result=oom-kill: look at systemd_oom. " +
     "StandardOutput=null: the journal has only systemd's own lines.",
@@ -62,17 +62,24 @@ function running(status: UnitStatus, incident: Incident): Decision {
   const since = status.activeSince === undefined ? "" : ` since ${status.activeSince}`;
   const well = { well: `"${status.id}" is active (${status.sub})${since}` };
   const ours = incident.attempts.some(({ outcome }) => outcome === "fixed" || outcome === "recovered");
-  const { name, labels, startsAt } = incident.alert;
-  const isAboutState = "state" in labels || /systemd|unit/i.test(name);
+  const { name, startsAt } = incident.alert;
   const isNewer = status.activeSince !== undefined && Date.parse(status.activeSince) >= Date.parse(startsAt);
-  if (ours || isAboutState || isNewer) return well;
+  if (ours || isNewer || isAboutState(incident)) return well;
   return {
     escalate: `${well.well}, which is before the alert "${name}" began: the unit's state does not explain it`,
   };
 }
 
+/** Says so by its name or labels; or names a unit and no symptom, as a person does who only asks how it is. */
+function isAboutState({ alert }: Incident): boolean {
+  const { name, labels, annotations } = alert;
+  if ("state" in labels || /systemd|unit/i.test(name)) return true;
+  const where = new Set(["host", "service"]);
+  return Object.keys(annotations).length === 0 && Object.keys(labels).every((label) => where.has(label));
+}
+
 function* stopped(unit: string, status: UnitStatus, attempts: readonly Attempt[]): Inquiry<Decision> {
-  if (neverRan(status)) return yield* escalation(unit, `its program never ran: ${status.exit}`, status);
+  if (neverRan(status)) return yield* escalation(unit, "its program never ran", status);
   const { needs } = yield* look({ needs: call(systemdDependencies, { unit }) });
   if ("broken" in needs && needs.broken.length > 0) {
     return yield* escalation(unit, `it requires "${needs.broken.join('", "')}", which failed`, status);
@@ -85,11 +92,6 @@ function* stopped(unit: string, status: UnitStatus, attempts: readonly Attempt[]
       `a start was tried (${started.outcome}: ${started.why}), and it is ${status.active} again`,
       status,
     );
-  }
-  if (hitStartLimit(status)) {
-    const reset = tried.some(({ fix }) => fix === systemdResetFailed.name);
-    if (reset) return yield* escalation(unit, "it hit its start limit again", status);
-    return { fix: call(systemdResetFailed, { unit: status.id }) };
   }
   return { fix: call(systemdStart, { unit: status.id }) };
 }
