@@ -32,7 +32,7 @@ describe("hosts.yaml", () => {
       order: ["runbook", "claude"],
       model: "claude-opus-5-5",
       turns: 12,
-      outputTokens: 4096,
+      outputTokens: 8192,
       tokens: 200_000,
       dollars: 1,
       requestTimeout: 120,
