@@ -72,7 +72,7 @@ async function runFiles(suite: Suite, files: readonly string[]): Promise<Run> {
   // Colours would split the figures that are read below.
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+    env: { ...process.env, NO_COLOR: "1" },
   });
   let tail = "";
   child.stdout.on("data", (chunk: Buffer) => {
