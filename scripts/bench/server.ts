@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
 import { createSandbox } from "../../core/sandbox/sandbox.ts";
 import { fingerprint } from "../../core/transport/host-key.ts";
 
@@ -115,7 +115,7 @@ function countLog(text: string): ReturnType<BenchServer["counts"]> {
 }
 
 function writeKey(folder: string, name: string): { path: string; blob: Buffer } {
-  const key = ssh2.utils.generateKeyPairSync("ed25519");
+  const key = generateKeyPair();
   const path = join(folder, name);
   writeFileSync(path, key.private, { mode: 0o600 });
   writeFileSync(`${path}.pub`, `${key.public}\n`, { mode: 0o644 });

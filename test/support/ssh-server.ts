@@ -4,6 +4,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import ssh2, { type Connection, type ServerChannel, type Session } from "ssh2";
+import { generateKeyPair, type KeyPair } from "../../core/sandbox/key-pair.ts";
 import { fingerprint } from "../../core/transport/host-key.ts";
 
 export type ServerOptions = {
@@ -28,8 +29,6 @@ export type ServerOptions = {
   refusesExec?: boolean;
   hostKey?: KeyPair;
 };
-
-export type KeyPair = { private: string; public: string };
 
 export type Counts = {
   connections: number;
@@ -58,9 +57,7 @@ export type SshServer = {
   close(): Promise<void>;
 };
 
-export function generateKey(): KeyPair {
-  return ssh2.utils.generateKeyPairSync("ed25519");
-}
+export { generateKeyPair as generateKey };
 
 /** The base64 part of a public key line. */
 export function publicBlob({ public: line }: KeyPair): Buffer {
@@ -69,8 +66,8 @@ export function publicBlob({ public: line }: KeyPair): Buffer {
 
 export async function startSshServer(options: ServerOptions = {}): Promise<SshServer> {
   const { software } = options;
-  const hostKey = options.hostKey ?? generateKey();
-  const clientKey = generateKey();
+  const hostKey = options.hostKey ?? generateKeyPair();
+  const clientKey = generateKeyPair();
   const authorized = (options.authorized ?? [clientKey.public]).map((line) =>
     publicBlob({ private: "", public: line }),
   );

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { describe, it } from "node:test";
 import { fingerprint, hostKeyAlgorithms, judgeHostKey, keyType } from "../../core/transport/host-key.ts";
-import { generateKey, publicBlob } from "../support/ssh-server.ts";
+import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
+import { publicBlob } from "../support/ssh-server.ts";
 
-const ours = publicBlob(generateKey());
-const other = publicBlob(generateKey());
+const ours = publicBlob(generateKeyPair());
+const other = publicBlob(generateKeyPair());
 const line = (names: string, key = ours) => `${names} ssh-ed25519 ${key.toString("base64")} somebody@somewhere`;
 const rules = (knownHosts: string, address = "nexus", port = 22) => ({ address, port, knownHosts });
 

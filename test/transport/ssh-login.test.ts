@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import ssh2 from "ssh2";
+import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
 import type { How } from "../../core/transport/pool.ts";
 import { failure, sshHost } from "../support/ssh-host.ts";
 import { startAgent, withUnknownSsh2 } from "../support/world.ts";
@@ -36,7 +37,7 @@ describe("logging in", () => {
 
   it("takes an RSA key with SHA-2, and an encrypted key with its passphrase only", async () => {
     const rsa = ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 });
-    const locked = ssh2.utils.generateKeyPairSync("ed25519", { cipher: "aes256-ctr", passphrase: "secret", rounds: 2 });
+    const locked = generateKeyPair({ cipher: "aes256-ctr", passphrase: "secret", rounds: 2 });
     await using host = await sshHost({ server: { authorized: [rsa.public, locked.public] } });
     const tryWith = async (identity: string, passphrase?: string) => {
       const transport = host.start({ identity, passphrase });
@@ -57,7 +58,7 @@ describe("logging in", () => {
   });
 
   it("asks the ssh-agent when the host's settings say so, after the key was refused", async () => {
-    const inAgent = ssh2.utils.generateKeyPairSync("ed25519");
+    const inAgent = generateKeyPair();
     await using host = await sshHost({ server: { authorized: [inAgent.public] } });
     const agentSocket = join(host.folder, "agent");
     await using _agent = await startAgent(agentSocket, inAgent.private);
