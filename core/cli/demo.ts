@@ -132,6 +132,8 @@ async function heal(
     for (const line of connectionLines(medic, sandbox)) tell(line);
     return { record, events: journal.events(record.id) };
   } finally {
+    // Nobody waits for a verification that a person broke off.
+    if (context.stop.aborted) await medic.desk.close(0);
     await medic.close();
     journal.close();
   }

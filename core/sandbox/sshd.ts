@@ -30,7 +30,8 @@ export const stockLimits: SshdLimits = {
   loginGraceSeconds: 120,
 };
 
-export const realisticCosts: SshdCosts = { connectionMilliseconds: 6, commandMilliseconds: { least: 3, most: 8 } };
+/** With these a cold dial takes about as long as one to OpenSSH 9.2 on two cores: 40 to 60 ms without stalls. */
+export const realisticCosts: SshdCosts = { connectionMilliseconds: 30, commandMilliseconds: { least: 3, most: 8 } };
 
 export type SshdOptions = {
   clock: Clock;
