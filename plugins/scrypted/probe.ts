@@ -2,7 +2,7 @@
 // nearest thing to a health check that Scrypted has. Runs on its own host, so no network or proxy between can fool it.
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
-import { port } from "medic/plugins/docker";
+import { brief, port } from "medic/plugins/docker";
 import * as v from "valibot";
 import type { ScryptedOptions } from "./options.ts";
 
@@ -23,6 +23,7 @@ const text = `if command -v curl >/dev/null 2>&1; then
 elif command -v wget >/dev/null 2>&1; then
   http_proxy= https_proxy= wget -q -O - --no-check-certificate -T ${waitSeconds} -- "$1"
   code=$?
+  echo
   echo --medic:wget
   echo "$code"
 else
@@ -48,25 +49,24 @@ export const scryptedHttpProbe = diagnostic({
     const hasLogin = isLogin(parts[""] ?? "");
     const wget = parts["wget"];
     if (wget !== undefined) {
+      const failed = wget === "0" ? noLogin : (wgetReasons[wget] ?? networkWords(result.stderr));
+      if (failed === undefined) return unavailable(`wget itself failed (${wget}): ${brief(result.stderr)}`);
       const answers = wget === "0" && hasLogin;
-      const why = answers
-        ? "/login answers"
-        : wget === "0"
-          ? "/login answers without hasLogin"
-          : `wget ended with ${wget}`;
-      return { answers, code: answers ? 200 : null, seconds: null, why };
+      return { answers, code: answers ? 200 : null, seconds: null, why: answers ? "/login answers" : failed };
     }
     const ended = Number(parts["curl"] ?? Number.NaN);
     const code = Number(parts["code"] ?? Number.NaN);
     const seconds = Number(parts["seconds"] ?? Number.NaN);
     if (!Number.isInteger(ended) || !Number.isInteger(code)) return unavailable(result);
-    if (ended === 6) return unavailable("the host cannot resolve the name in the url");
+    const failed = ended === 0 ? (code === 200 ? noLogin : `/login answers ${code}`) : curlReasons[ended];
+    // A probe that broke is no silence of Scrypted's: it must not become a restart.
+    if (failed === undefined) return unavailable(`curl itself failed (${ended}): ${brief(result.stderr)}`);
     const answers = ended === 0 && code === 200 && hasLogin;
     return {
       answers,
       code: code === 0 ? null : code,
       seconds: Number.isFinite(seconds) ? seconds : null,
-      why: answers ? "/login answers" : reasonOf(ended, code),
+      why: answers ? "/login answers" : failed,
     };
   },
 });
@@ -81,10 +81,27 @@ function isLogin(body: string): boolean {
   return v.safeParse(v.pipe(v.string(), v.parseJson(), login), body.trim()).success;
 }
 
-function reasonOf(ended: number, code: number): string {
-  if (ended === 7) return "nobody listens on its port";
-  if (ended === 28) return `no answer within ${waitSeconds} s`;
-  if (ended === 35 || ended === 52 || ended === 56) return "the connection broke before an answer";
-  if (ended !== 0) return `curl ended with ${ended}`;
-  return code === 200 ? "/login answers without hasLogin" : `/login answers ${code}`;
+const noLogin = "/login answers without hasLogin";
+const broke = "the connection broke before an answer";
+/** Exit codes that say something about Scrypted; all others say something about curl (6: it cannot resolve the name). */
+const curlReasons: Readonly<Record<number, string>> = {
+  7: "nobody listens on its port",
+  18: broke,
+  28: `no answer within ${waitSeconds} s`,
+  35: broke,
+  52: broke,
+  55: broke,
+  56: broke,
+  63: "/login answers with far more than a login",
+};
+/** The same of GNU wget; BusyBox has one code for everything, and words. */
+const wgetReasons: Readonly<Record<string, string>> = {
+  4: `no answer within ${waitSeconds} s, or nobody listens`,
+  5: broke,
+  8: "/login answers with an error",
+};
+
+function networkWords(said: string): string | undefined {
+  const line = said.split("\n").find((each) => /refused|timed out|server returned error|reset by peer/i.test(each));
+  return line === undefined ? undefined : brief(line, 150);
 }
