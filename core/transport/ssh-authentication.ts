@@ -34,15 +34,20 @@ export async function loadKey(host: string, path: string, passphrase: string | u
   return { parsed: key, path };
 }
 
-/** What the handler tried, for the error's text. */
-export function authentication(
-  client: Client,
-  { user, key, agentSocket }: Credentials,
-): { next: AuthHandlerMiddleware; tried(): readonly string[] } {
+export type Authentication = {
+  /** ssh2's authHandler. */
+  next: AuthHandlerMiddleware;
+  /** The way that is being tried broke on our side; ssh2 goes on to the next one by itself. */
+  broke(why: string): void;
+  /** For the error's text. */
+  tried(): readonly string[];
+};
+
+export function authentication(client: Client, { user, key, agentSocket }: Credentials): Authentication {
   const tried: string[] = [];
   const attempts: { method: () => object | undefined; says: string }[] = [];
   if (key !== undefined) {
-    const says = `the key "${key.path}" (${publicLine(key.parsed)})`;
+    const says = `the key "${key.path}"`;
     let signed: object | undefined;
     attempts.push({ says, method: () => (signed = signFirst(client, user, key.parsed)) });
     // ssh2 knows which RSA signatures the host takes; for other keys a second try could only fail again.
@@ -63,7 +68,8 @@ export function authentication(
     }
     return false;
   };
-  return { next, tried: () => tried };
+  const broke = (why: string) => void tried.push(`${tried.pop() ?? "nothing"} (which could not sign: ${why})`);
+  return { next, broke, tried: () => tried };
 }
 
 /** The line for authorized_keys. */

@@ -29,6 +29,7 @@ const goodbyeSeconds = 2;
 
 /** Rejects with a TransportError that says what to do; the socket is gone then. */
 export function dialSsh(target: SshTarget, signal: AbortSignal): Promise<Connection> {
+  if (signal.aborted) return Promise.reject(refusal.dialCalledOff(target));
   const { host, address, port } = target;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const client = new ssh2.Client();
@@ -43,10 +44,12 @@ export function dialSsh(target: SshTarget, signal: AbortSignal): Promise<Connect
     reject(error);
     socket.destroy();
   };
-  client.on("error", (error: SshError) => fail(refused ?? dialError(target, error, auth.tried())));
+  client.on("error", (error: SshError) => {
+    if (error.level === "agent") auth.broke(error.message);
+    else fail(refused ?? dialError(target, error, auth.tried()));
+  });
   client.on("close", () => fail(refused ?? refusal.hungUp(target, auth.tried())));
   signal.addEventListener("abort", calledOff, { once: true });
-  if (signal.aborted) calledOff();
   client.once("ready", () => {
     signal.removeEventListener("abort", calledOff);
     client.removeAllListeners("error").removeAllListeners("close");

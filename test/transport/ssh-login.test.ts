@@ -29,7 +29,7 @@ describe("logging in", () => {
     const error = await failure(host.transport.run("nexus", ["true"], read));
     assert.equal(error.kind, "AuthenticationFailed");
     assert.equal(error.dispatched, false);
-    assert.match(error.message, /as "medic".*\/key" \(ssh-ed25519 /);
+    assert.match(error.message, /as "medic": it refused the key ".*\/key"/);
     assert.ok(error.message.includes(host.server.clientKey.public.split(" ").slice(0, 2).join(" ")), error.message);
     assert.match(error.message, /authorized_keys/);
     assert.equal(host.logged("ssh_dial_failed")[0]?.["kind"], "AuthenticationFailed");
@@ -65,6 +65,11 @@ describe("logging in", () => {
     const asking = host.start({ agent: true }, { agentSocket });
     assert.equal((await asking.run("nexus", ["true"], read)).exit, 0);
     await asking.close();
+    const gone = host.start({ agent: true }, { agentSocket: join(host.folder, "no-agent") });
+    const error = await failure(gone.run("nexus", ["true"], read));
+    assert.equal(error.kind, "AuthenticationFailed");
+    assert.match(error.message, /the keys of the ssh-agent \(which could not sign: Failed to connect/);
+    await gone.close();
     const not = host.start({ agent: false }, { agentSocket });
     assert.equal((await failure(not.run("nexus", ["true"], read))).kind, "AuthenticationFailed");
     await not.close();
