@@ -21,7 +21,7 @@ export const hostPortOwner = diagnostic({
 echo "--medic:sockets"
 if command -v ss >/dev/null; then
   if root ${LISTENERS} 2>/dev/null || ${LISTENERS}; then echo "--medic:end"; fi
-elif root netstat -l -t -u -n -p 2>/dev/null || netstat -l -t -u -n -p; then
+elif root netstat -l -t -u -n -p 2>/dev/null || netstat -l -t -u -n; then
   echo "--medic:end"
 fi`),
   parse(result, input) {
@@ -163,8 +163,14 @@ function connectOf(text: string, exit: string | undefined): Reached {
   if (/couldn't connect/i.test(text)) return { answers: false, why: "no connection: refused, or no way there" };
   if (exit === "124" || exit === "143" || exit === "28" || /timed out/i.test(text))
     return { answers: false, why: "no answer within 4 s" };
-  if (/not found|invalid option|unrecognized option|usage|No such file/i.test(text)) return { unknown: lastLine(text) };
+  if (/not found|invalid option|unrecognized option|usage|No such file/i.test(text))
+    return { unknown: firstLine(text) };
   return { answers: false, why: text === "" ? "no connection" : lastLine(text) };
+}
+
+/** What a program says about its own flags begins with the complaint and ends with its help. */
+function firstLine(text: string): string {
+  return (text.trim().split("\n")[0] ?? "").slice(0, 200);
 }
 
 function lastLine(text: string): string {
