@@ -5,12 +5,13 @@ import { perCommand, seedDict, type ContrastTarget } from "../../core/sandbox/co
 import { silent } from "../../core/log.ts";
 import { createTransport } from "../../core/transport/pool.ts";
 import { benchPool } from "./pool.ts";
-import { maxSessions, maxStartups, type BenchServer } from "./server.ts";
+import type { BenchServer } from "./server.ts";
 
 export type ConnectionsRow = {
   client: "per-command" | "seed-dict" | "medic";
   temperature: "cold" | "warm";
   burst: number;
+  /** Over the whole row; a warm row counts the connection that warmed it up. */
   serverConnections: number;
   failed: number;
   wallMs: number;
@@ -33,7 +34,7 @@ export async function benchConnections(server: BenchServer, bursts: readonly num
       for (const client of clients) results.push(await measure(server, client(), temperature, burst));
     }
   }
-  const { kind, version } = server;
+  const { kind, version, maxSessions, maxStartups } = server;
   return { benchmark: "connections", server: { kind, version, maxSessions, maxStartups }, results };
 }
 

@@ -58,7 +58,7 @@ function print(isJson: boolean, report: object, table: string): void {
 }
 
 function connectionsTable({ server, results }: ConnectionsReport): string {
-  const head = `${server.kind} ${server.version}, MaxSessions ${server.maxSessions}, MaxStartups ${server.maxStartups}; counted by the server\n`;
+  const head = `${server.kind} ${server.version}, MaxSessions ${server.maxSessions}, MaxStartups ${server.maxStartups}; counted by the server (warm: the warm-up included)\n`;
   const rows = results.map((row) => [
     row.client,
     row.temperature,

@@ -8,14 +8,17 @@ import { join } from "node:path";
 import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
 import { createSandbox } from "../../core/sandbox/sandbox.ts";
 import { fingerprint } from "../../core/transport/host-key.ts";
+import { countLog, logCounter, type ServerCounts } from "./sshd-log.ts";
 
-export const maxSessions = 10;
-export const maxStartups = "10:30:100";
+/** What sshd has without a word about them in its configuration. */
+export const stockLimits: ServerLimits = { maxSessions: 10, maxStartups: "10:30:100" };
 const sshdPath = "/usr/sbin/sshd";
 /** sshd refuses a user whose shell is nologin, and root's own start-up files would be measured along. */
 const benchUser = "medic-bench";
 
-export type BenchServer = {
+export type ServerLimits = { maxSessions: number; maxStartups: string };
+
+export type BenchServer = ServerLimits & {
   kind: "sshd" | "sandbox";
   version: string;
   address: string;
@@ -24,16 +27,19 @@ export type BenchServer = {
   /** Path of the private key. */
   identity: string;
   hostKey: string;
-  /** Since the start. `closed`: connections the server has seen end. */
-  counts(): { authenticated: number; closed: number; dropped: number; refusedSessions: number };
+  /** Since the start. */
+  counts(): ServerCounts;
   close(): Promise<void>;
 };
+
+/** A real one: a process whose cost can be looked at, and a folder that its user can read. */
+export type Sshd = BenchServer & { pid: number; folder: string; hostPublicKey: string };
 
 export function hasSshd(): boolean {
   return existsSync(sshdPath);
 }
 
-export async function startSshd(): Promise<BenchServer> {
+export async function startSshd(limits = stockLimits): Promise<Sshd> {
   const folder = mkdtempSync(join(tmpdir(), "medic-bench-"));
   chmodSync(folder, 0o755);
   const address = "127.0.0.1";
@@ -42,7 +48,7 @@ export async function startSshd(): Promise<BenchServer> {
   const clientKey = writeKey(folder, "client");
   const log = join(folder, "sshd.log");
   const pidFile = join(folder, "sshd.pid");
-  const account = benchAccount(folder);
+  const account = benchAccount();
   const lines = [
     `ListenAddress ${address}:${port}`,
     `HostKey ${hostKey.path}`,
@@ -53,8 +59,8 @@ export async function startSshd(): Promise<BenchServer> {
     "UsePAM no",
     "PasswordAuthentication no",
     "KbdInteractiveAuthentication no",
-    `MaxSessions ${maxSessions}`,
-    `MaxStartups ${maxStartups}`,
+    `MaxSessions ${limits.maxSessions}`,
+    `MaxStartups ${limits.maxStartups}`,
     "UseDNS no",
     "PrintMotd no",
     "LogLevel VERBOSE",
@@ -74,6 +80,7 @@ export async function startSshd(): Promise<BenchServer> {
     throw error;
   }
   return {
+    ...limits,
     kind: "sshd",
     version: sshdVersion(),
     address,
@@ -81,7 +88,10 @@ export async function startSshd(): Promise<BenchServer> {
     user: account.user,
     identity: clientKey.path,
     hostKey: fingerprint(hostKey.blob),
-    counts: () => countLog(readFileSync(log, "utf8")),
+    hostPublicKey: `ssh-ed25519 ${hostKey.blob.toString("base64")}`,
+    pid: child.pid ?? 0,
+    folder,
+    counts: logCounter(log),
     close,
   };
 }
@@ -92,6 +102,7 @@ export async function startSandbox(): Promise<BenchServer> {
   const { address, port, user, identity, hostKey } = sandbox;
   const counts = () => countLog(sandbox.log.join("\n"));
   return {
+    ...stockLimits,
     kind: "sandbox",
     version: "in-process",
     address,
@@ -104,16 +115,6 @@ export async function startSandbox(): Promise<BenchServer> {
   };
 }
 
-function countLog(text: string): ReturnType<BenchServer["counts"]> {
-  const count = (pattern: RegExp) => text.match(pattern)?.length ?? 0;
-  return {
-    authenticated: count(/^Accepted publickey /gm),
-    closed: count(/^(?:Disconnected from user|Connection closed by|Connection reset by) /gm),
-    dropped: count(/^drop connection #/gm),
-    refusedSessions: count(/no more sessions/g),
-  };
-}
-
 function writeKey(folder: string, name: string): { path: string; blob: Buffer } {
   const key = generateKeyPair();
   const path = join(folder, name);
@@ -122,17 +123,23 @@ function writeKey(folder: string, name: string): { path: string; blob: Buffer } 
   return { path, blob: Buffer.from(key.public.split(" ")[1] ?? "", "base64") };
 }
 
-// Without root an sshd can only log its own user in; with root a plain one is made for the time of the run.
-function benchAccount(home: string): { user: string; remove(): void } {
+// Without root an sshd can only log its own user in; with root a plain one is made for the time of the run. It owns
+// nothing and has no start-up files: what a login shell reads would be measured along.
+function benchAccount(): { user: string; remove(): void } {
   const { uid, username } = userInfo();
   if (uid !== 0) return { user: username, remove: () => {} };
-  const isThere = spawnSync("id", [benchUser]).status === 0;
-  if (!isThere) {
-    const about = ["--system", "--no-create-home", "--home-dir", home, "--shell", "/bin/sh", "--password", "*"];
-    const made = spawnSync("useradd", [...about, benchUser], { encoding: "utf8" });
-    if (made.status !== 0) throw new Error(`Cannot make the user "${benchUser}": ${made.stderr}`);
-  }
-  return { user: benchUser, remove: () => void (isThere || spawnSync("userdel", [benchUser])) };
+  const user = `${benchUser}-${process.pid}`;
+  for (const left of leftAccounts()) spawnSync("userdel", [left]);
+  const about = ["--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*"];
+  const made = spawnSync("useradd", [...about, user], { encoding: "utf8" });
+  if (made.status !== 0) throw new Error(`Cannot make the user "${user}": ${made.stderr}`);
+  return { user, remove: () => void spawnSync("userdel", [user]) };
+}
+
+/** Of runs that were killed before they could clean up: the number in the name is a process that is gone. */
+function leftAccounts(): string[] {
+  const names = readFileSync("/etc/passwd", "utf8").match(new RegExp(`^${benchUser}-\\d+(?=:)`, "gm")) ?? [];
+  return names.filter((name) => !existsSync(`/proc/${name.slice(benchUser.length + 1)}`));
 }
 
 async function freePort(address: string): Promise<number> {

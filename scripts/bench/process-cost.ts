@@ -1,0 +1,57 @@
+// What a process and all that it started have cost so far, as the kernel counts it: the same measure for a client in
+// Node, Go or Python, for `ssh` with its children, and for sshd. Children that have ended are in their parent's figure.
+import { readdirSync, readFileSync } from "node:fs";
+
+export type ProcessCost = { cpuMs: number; rssMb: number };
+
+/** The kernel's USER_HZ, 100 on every Linux that Node runs on. */
+const msPerTick = 10;
+
+/** `childrenOnly`: for a client whose root process is only our harness around other programs. */
+export function treeCost(pid: number, childrenOnly = false): ProcessCost {
+  const cost = { cpuMs: 0, rssMb: 0 };
+  const visit = (at: number) => {
+    const stat = read(`/proc/${at}/stat`);
+    // It ended meanwhile: its parent has its figure, or will.
+    if (stat === undefined) return;
+    cost.cpuMs += cpuTicks(stat) * msPerTick;
+    if (at !== pid || !childrenOnly) cost.rssMb += residentKb(read(`/proc/${at}/status`) ?? "") / 1024;
+    for (const child of childrenOf(at)) visit(child);
+  };
+  visit(pid);
+  return cost;
+}
+
+/** User and system time, own and of children that were waited for. The name in parentheses may hold anything. */
+export function cpuTicks(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+}
+
+function residentKb(status: string): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+}
+
+// Each thread has its own list: a Go program forks from any of them.
+function childrenOf(pid: number): number[] {
+  let threads: string[];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+  return threads.flatMap((thread) =>
+    (read(`/proc/${pid}/task/${thread}/children`) ?? "")
+      .split(" ")
+      .filter((child) => child !== "")
+      .map(Number),
+  );
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
