@@ -18,12 +18,12 @@ const STABLE_SECONDS = 5;
 const LINE_CHARACTERS_MAX = 118;
 
 /** What an owner would write, with the values that this run made up. */
-const hostsYaml = (sandbox: Sandbox, responder: string, tokenSha256: string): string => `
+const hostsYaml = (sandbox: Sandbox, responder: string, tokenSha256: string, baseUrl: string | undefined): string => `
 server:
   listen: 127.0.0.1:0
   tokens: [{ name: alertmanager, sha256: ${tokenSha256} }]
 limits: { stable: ${STABLE_SECONDS}s }
-responder: { order: [${responder}] }
+responder: { order: [${responder}]${baseUrl === undefined ? "" : `, baseUrl: ${JSON.stringify(baseUrl)}`} }
 hosts:
   nexus:
     address: ${sandbox.address}
@@ -82,22 +82,23 @@ async function equippedFor(
   tokenSha256: string,
   { env, home, folder }: Context,
 ): Promise<Equipped> {
-  if (responder === "claude" && !env["ANTHROPIC_API_KEY"]) {
+  const isClaude = responder === "claude";
+  if (isClaude && !env["ANTHROPIC_API_KEY"] && !env["ANTHROPIC_API_KEY_FILE"]) {
     throw new UsageError(
       `Cannot run the demo with "--responder claude": ANTHROPIC_API_KEY is not set. Set it, or leave the option out`,
     );
   }
-  const { ANTHROPIC_API_KEY: apiKey, ANTHROPIC_API_KEY_FILE: apiKeyFile } = env;
-  const loaded = parseConfig(hostsYaml(sandbox, responder, tokenSha256), {
-    file: "the demo's hosts.yaml",
-    folder,
-    home,
-    readSecret,
-    env: {
-      ANTHROPIC_API_KEY: responder === "claude" ? apiKey : undefined,
-      ANTHROPIC_API_KEY_FILE: responder === "claude" ? apiKeyFile : undefined,
+  const loaded = parseConfig(
+    hostsYaml(sandbox, responder, tokenSha256, isClaude ? env["ANTHROPIC_BASE_URL"] : undefined),
+    {
+      file: "the demo's hosts.yaml",
+      folder,
+      home,
+      readSecret,
+      // Without a key no client is made, so nothing leaves this machine.
+      env: isClaude ? env : {},
     },
-  });
+  );
   const { problems, ...equipment } = await equip(loaded);
   if (problems.length > 0) throw new Error(`The demo's own configuration is wrong: ${problems[0]?.message ?? ""}`);
   return { ...loaded, ...equipment };

@@ -6,6 +6,8 @@ import { describe, it } from "node:test";
 import * as v from "valibot";
 
 import { runMedic } from "../../core/cli/medic.ts";
+import { well } from "../support/claude.ts";
+import { FakeModel, says } from "../support/fake-model.ts";
 
 const row = v.strictObject({
   client: v.picklist(["per-command", "seed-dict", "medic"]),
@@ -34,6 +36,20 @@ describe("medic demo", () => {
     for (const other of results.slice(0, 2)) assert.ok(other.serverConnections > 1);
   });
 
+  it("gives the same incident to a model, whose fix is proven on the host all the same", async () => {
+    await using model = await FakeModel.start([
+      says({ text: "It was stopped.", calls: [{ name: "scrypted_restart", input: { reason: "it does not answer" } }] }),
+      says(well),
+    ]);
+    const env = { ANTHROPIC_API_KEY: "sk-ant-demo", ANTHROPIC_BASE_URL: model.url };
+    const { code, lines } = await medic(["demo", "--responder", "claude"], env);
+    const text = lines.join("\n");
+    assert.equal(code, 0, text);
+    assert.match(text, /claude: It was stopped\./);
+    assert.match(text, /fixed: healthy for 5 s/);
+    assert.equal(model.requests.length, 2);
+  });
+
   it("refuses the model as responder without a key", async () => {
     const { code, notes } = await medic(["demo", "--responder", "claude"]);
     assert.equal(code, 2);
@@ -41,11 +57,11 @@ describe("medic demo", () => {
   });
 });
 
-async function medic(args: readonly string[]) {
+async function medic(args: readonly string[], env: Record<string, string> = {}) {
   const lines: string[] = [];
   const notes: string[] = [];
   const code = await runMedic(args, {
-    env: {},
+    env,
     home: "/nonexistent",
     folder: "/",
     stop: new AbortController().signal,

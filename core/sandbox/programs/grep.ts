@@ -2,8 +2,8 @@
 import type { Context } from "../program.ts";
 import { fail } from "../program.ts";
 import { classes } from "../shell-pattern.ts";
+import { eachInput, linesOf } from "./input.ts";
 import { readOptions } from "./options.ts";
-import { eachInput, linesOf } from "./text.ts";
 
 export function grep(args: readonly string[], context: Context): number {
   const options = readOptions(args, ["e", "m", "A", "B", "C"]);

@@ -4,6 +4,7 @@ import { posix } from "node:path";
 import type { Context, Programs } from "../program.ts";
 import { classes } from "../shell-pattern.ts";
 import { grep } from "./grep.ts";
+import { eachInput, linesOf } from "./input.ts";
 import { readOptions } from "./options.ts";
 
 export const textPrograms: Programs = {
@@ -147,35 +148,6 @@ export const textPrograms: Programs = {
       ),
     ),
 };
-
-/** Gives the text of each file, or of standard input, to `use`; says which cannot be read. */
-export function eachInput(
-  program: string,
-  names: readonly string[],
-  context: Context,
-  use: (text: string, name: string | undefined) => unknown,
-): number {
-  if (names.length === 0) {
-    use(context.stdin.rest(), undefined);
-    return 0;
-  }
-  let exit = 0;
-  for (const name of names) {
-    const path = posix.resolve(context.folder, name);
-    const text = name === "-" ? context.stdin.rest() : context.files.read(path);
-    if (text === undefined) {
-      const why = context.files.node(path) === undefined ? "No such file or directory" : "Is a directory";
-      context.stderr.write(`${program}: ${name}: ${why}\n`);
-      exit = program === "grep" ? 2 : 1;
-    } else use(text, name);
-  }
-  return exit;
-}
-
-export function linesOf(text: string): string[] {
-  if (text === "") return [];
-  return text.replace(/\n$/, "").split("\n");
-}
 
 /** Lines with a newline each; the last one without, when it had none in `original`. */
 function joinLines(lines: readonly string[], original?: string): string {
