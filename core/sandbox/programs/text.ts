@@ -1,7 +1,7 @@
 // The text programs that scripts pipe through: `cat`, `head`, `tail`, `wc`, `sort`, `uniq`, `cut`, `tr`, `seq`, …
 import { posix } from "node:path";
 
-import type { Context, Programs } from "../program.ts";
+import type { Programs } from "../program.ts";
 import { classes } from "../shell-pattern.ts";
 import { grep } from "./grep.ts";
 import { eachInput, linesOf } from "./input.ts";
