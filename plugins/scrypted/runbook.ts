@@ -16,6 +16,8 @@ import { isFull, scryptedDatabase, scryptedDevices, scryptedStorage } from "./st
 const waitSeconds = 30;
 /** A container that docker restarted this often will not be saved by one more restart. */
 const restartsMax = 3;
+/** A run this old is not one of a loop. */
+const settledSeconds = 60;
 
 export const scryptedDoesNotAnswer = runbook({
   title: "Scrypted does not answer",
@@ -30,7 +32,13 @@ export const scryptedDoesNotAnswer = runbook({
   when: (incident, options: ScryptedOptions) => matches([options.container, options.unit], incident.service),
   *decide(incident, options: ScryptedOptions): Inquiry<Decision> {
     for (let waitedSeconds = 0; ; waitedSeconds += waitSeconds) {
-      const { status, probe } = yield* need(watched);
+      let { status, probe } = yield* need(watched);
+      if (isWell(status, probe) && mayBeDying(status)) {
+        const { run } = status;
+        yield* pause(waitSeconds);
+        ({ status, probe } = yield* need(watched));
+        if (status.run !== run) return { escalate: keepsDying(status) };
+      }
       if (isWell(status, probe)) return { well: "/login answers" };
       const tried = incident.attempts.findLast(({ outcome }) => outcome !== "refused");
       if (tried !== undefined) return { escalate: `${tried.fix} did not bring it back: ${probe.why}` };
@@ -54,10 +62,19 @@ function hopeless(status: ScryptedStatus, options: ScryptedOptions): string | un
   if (container !== null && container.error !== "") return `docker cannot start it: ${brief(container.error)}`;
   const restarts = container?.restartCount ?? 0;
   if (container?.state === "restarting" || (restarts >= restartsMax && isYoung(status, options))) {
-    return `docker restarted it ${restarts} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
+    return keepsDying(status);
   }
   if (unit?.result === "start-limit-hit") return `systemd gave up on "${unit.name}": start limit hit`;
   return undefined;
+}
+
+/** Docker started it again a moment ago: it counts as well once that run stands, for a second one may be who answers. */
+function mayBeDying({ container }: ScryptedStatus): boolean {
+  return (container?.restartCount ?? 0) > 0 && (container?.ageSeconds ?? 0) < settledSeconds;
+}
+
+function keepsDying({ container }: ScryptedStatus): string {
+  return `docker restarted it ${container?.restartCount ?? 0} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
 }
 
 /** The second round, before a restart: what only shows around it. Each may be unavailable; that forbids nothing. */
