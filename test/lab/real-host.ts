@@ -1,0 +1,234 @@
+// What the real-host tests share: a Medic with a folder, a port and a journal of its own beside the lab's, alerts as
+// Alertmanager sends them, and a look at a host past its sshd. It judges nothing: the tests do, by what the host shows.
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { parse } from "yaml";
+import { type IncidentRecord, isActive, type JournalEvent } from "../../core/incident/incident.ts";
+import { type Journal, readJournal } from "../../core/incident/journal.ts";
+import { inHost, type Lab, readLab } from "../../scripts/lab/lab.ts";
+import { type Output, run, until } from "../../scripts/lab/process.ts";
+import { type ServeProcess, startServe } from "../../scripts/lab/serving.ts";
+
+/** The lab's `hosts.yaml` as it is parsed, for tests to change. */
+export type HostsFile = {
+  server: { listen: string; data: string };
+  limits: Record<string, string | number>;
+  pool: Record<string, string | number>;
+  hosts: Record<string, HostEntry>;
+};
+export type HostEntry = {
+  address: string;
+  port: number;
+  user: string;
+  identity: string;
+  hostKey: string;
+  privilege: "none" | "sudo";
+  trust: "observe" | "reversible" | "disruptive";
+  protect: string[];
+  plugins: Record<string, Record<string, unknown>>;
+};
+
+export type Story = { incident: IncidentRecord; events: JournalEvent[] };
+
+/** A Medic of the test's own: its files are in `folder`, its serve is started and ended by the test. */
+export type OwnMedic = {
+  folder: string;
+  configFile: string;
+  /** Path of serve's log; every serve of this Medic appends to it. */
+  logFile: string;
+  /** Runs a verb to its end, as a person would. */
+  verb(...args: string[]): Promise<Output>;
+  /** Writes hosts.yaml anew; the next serve or verb reads it. */
+  configure(change: (file: HostsFile) => void): void;
+  serve(): Promise<ServeProcess>;
+  /** Posts one alert as Alertmanager does; the incident it belongs to. */
+  alert(of: { host: string; service: string; name: string; status?: "firing" | "resolved" }): Promise<string>;
+  /** One incident as the journal has it now. Throws when there is none. */
+  story(id: string): Story;
+  /** Waits until the journal shows the claim, by looking often; throws with the events so far when it does not. */
+  untilStory(id: string, claim: (story: Story) => boolean, withinSeconds: number): Promise<Story>;
+  /** Waits until Medic has nothing more to do for it. */
+  untilOver(id: string, withinSeconds: number): Promise<Story>;
+  journal<T>(read: (journal: Journal) => T): T;
+  /** Kills its serve if one is left, and removes the folder. */
+  remove(): Promise<void>;
+};
+
+const main = resolve(import.meta.dirname, "../../core/main.ts");
+
+/** `port`: the lab's own when the real monitors have to reach it. */
+export async function ownMedic(
+  change: (file: HostsFile) => void = () => {},
+  { port }: { port?: number } = {},
+): Promise<OwnMedic> {
+  const lab = readLab();
+  const folder = mkdtempSync(join(tmpdir(), "medic-lab-test-"));
+  const configFile = join(folder, "hosts.yaml");
+  const logFile = join(folder, "medic.log");
+  const listen = `127.0.0.1:${port ?? (await freePort())}`;
+  const webhookUrl = `http://${listen}/webhooks/alertmanager`;
+  const own: Lab = { ...lab, webhookUrl };
+  const servings: ServeProcess[] = [];
+
+  const configure: OwnMedic["configure"] = (further) => {
+    const file = parse(readFileSync(lab.config, "utf8")) as HostsFile;
+    file.limits["stable"] = "2s";
+    change(file);
+    further(file);
+    file.server = { ...file.server, listen, data: join(folder, "data") };
+    // JSON is YAML.
+    writeFileSync(configFile, JSON.stringify(file, null, 2));
+  };
+  configure(() => {});
+
+  const journal: OwnMedic["journal"] = (read) => {
+    const opened = readJournal(join(folder, "data"), { now: Date.now });
+    try {
+      return read(opened);
+    } finally {
+      opened.close();
+    }
+  };
+  const story: OwnMedic["story"] = (id) =>
+    journal((opened) => {
+      const incident = opened.incident(id);
+      if (incident === undefined) throw new Error(`Cannot find incident "${id}" in "${folder}"`);
+      return { incident, events: opened.events(id) };
+    });
+  const untilStory: OwnMedic["untilStory"] = async (id, claim, withinSeconds) => {
+    if (await until(() => claim(story(id)), withinSeconds)) return story(id);
+    const { incident, events } = story(id);
+    const kinds = events.map(({ kind }) => kind).join(", ");
+    throw new Error(`Incident "${id}" is ${JSON.stringify(incident.state)} after ${withinSeconds} s: ${kinds}`);
+  };
+
+  return {
+    folder,
+    configFile,
+    logFile,
+    configure,
+    journal,
+    story,
+    untilStory,
+    untilOver: (id, withinSeconds) => untilStory(id, ({ incident }) => !isActive(incident.state), withinSeconds),
+    verb: (...args) => run([process.execPath, main, ...args, "--config", configFile], { withinSeconds: 200 }),
+    serve: async () => {
+      const serving = await startServe(own, logFile, configFile);
+      servings.push(serving);
+      return serving;
+    },
+    alert: (of) => postAlert(webhookUrl, lab.token, of),
+    remove: async () => {
+      for (const serving of servings) await serving.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function postAlert(
+  webhookUrl: string,
+  token: string,
+  of: { host: string; service: string; name: string; status?: "firing" | "resolved" },
+): Promise<string> {
+  const { host, service, name, status = "firing" } = of;
+  const labels = { alertname: name, host, service };
+  const startsAt = new Date().toISOString();
+  const alert = {
+    status,
+    labels,
+    annotations: {},
+    startsAt,
+    endsAt: status === "firing" ? "0001-01-01T00:00:00Z" : startsAt,
+    generatorURL: "",
+    fingerprint: `${name}-${host}-${service}`,
+  };
+  const body = {
+    version: "4",
+    groupKey: `{}:{alertname="${name}"}`,
+    truncatedAlerts: 0,
+    status,
+    receiver: "medic",
+    groupLabels: { alertname: name },
+    commonLabels: labels,
+    commonAnnotations: {},
+    externalURL: "",
+    alerts: [alert],
+  };
+  const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
+  const response = await fetch(webhookUrl, { method: "POST", headers, body: JSON.stringify(body) });
+  const answer = (await response.json()) as { incidents?: { id: string }[] };
+  const id = answer.incidents?.[0]?.id;
+  if (response.status === 202 && id !== undefined) return id;
+  throw new Error(`Cannot post an alert for "${service}": ${response.status} ${JSON.stringify(answer)}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Runs shell text as a host's root, past its sshd; throws unless it ends with 0. */
+export async function onHost(host: string, text: string): Promise<string> {
+  const { exit, stdout, stderr } = await inHost(host, ["sh", "-c", text]);
+  if (exit === 0) return stdout.trim();
+  throw new Error(`Cannot run "${text}" on "${host}": exit ${exit}: ${stderr.trim()}`);
+}
+
+/** What docker did with a container since a moment of `dockerNow`: its actions, oldest first, without health checks. */
+export async function dockerActions(host: string, container: string, since: string): Promise<string[]> {
+  // docker forgets the last second of a time that has not passed yet.
+  const until = `$(($(date +%s) + 1))`;
+  const asked = `docker events --since ${since} --until ${until} --filter container=${container} --format '{{.Action}}'`;
+  return (await onHost(host, asked)).split("\n").filter((action) => action !== "" && !action.startsWith("exec_"));
+}
+
+/** Now, as docker's events count it on that host. */
+export function dockerNow(host: string): Promise<string> {
+  return onHost(host, "date +%s.%N");
+}
+
+/** How often an action is among them. */
+export function count(actions: readonly string[], action: string): number {
+  return actions.filter((each) => each === action).length;
+}
+
+/** A container's StartedAt, with `running` or its other state before it. */
+export function runOf(host: string, container: string): Promise<string> {
+  return onHost(host, `docker container inspect -f '{{.State.Status}} {{.State.StartedAt}}' ${container}`);
+}
+
+/** StartedAt of every container of a host. */
+export function allRuns(host: string): Promise<string> {
+  return onHost(host, `docker container inspect -f '{{.Name}} {{.State.StartedAt}}' $(docker ps -aq) | sort`);
+}
+
+/** Scrypted's volume on a lab host: `sick` and `hang` in it make Scrypted so. */
+export const scryptedVolume = "/home/operator/.scrypted/volume";
+
+/** Brings Scrypted back to how the lab began, and waits until it answers. */
+export async function restoreScrypted(host: string): Promise<void> {
+  await onHost(host, `rm -f ${scryptedVolume}/sick ${scryptedVolume}/hang; docker start scrypted`);
+  const { scrypted } = readLab().hosts.find(({ name }) => name === host) ?? { scrypted: "" };
+  const answers = async (): Promise<boolean> =>
+    (await inHost(host, ["curl", "-skm2", `${scrypted}/login`])).stdout.includes("hasLogin");
+  if (!(await until(answers, 20))) throw new Error(`Cannot restore Scrypted on "${host}": /login does not answer`);
+}
+
+/** Starts a container that is not Scrypted's, from the lab's smallest image. Any earlier one of the name is removed. */
+export async function startContainer(host: string, name: string, options: string, shell: string): Promise<void> {
+  await removeContainer(host, name);
+  const line = `docker run -d --name ${name} --network none ${options} eclipse-mosquitto:2 sh -c '${shell}'`;
+  await onHost(host, line);
+}
+
+export async function removeContainer(host: string, name: string): Promise<void> {
+  await inHost(host, ["docker", "rm", "-f", name]);
+}
