@@ -17,6 +17,16 @@ const pool = {
     ),
     v.description("Commands at the same time on one connection; auto learns the server's limit"),
   ),
+  warmChannels: choice(
+    "Whether channels are opened ahead, so that a command costs one round trip; off for a server that cannot bear them",
+    ["auto", "off"],
+  ),
+  maxConnections: wholeNumber(
+    "Connections to one host at the same time; more than one only where waiting commands and the server's limits ask for it",
+    1,
+    100,
+  ),
+  reuse: choice("Whether commands share connections; off opens one for each command", ["on", "off"]),
   dialTimeout: duration("How long connecting and logging in may take", { atLeast: "100ms" }),
   commandTimeout: duration("How long a command may take that does not say so itself", { atLeast: "100ms" }),
   queue: wholeNumber("How many commands may wait for a host; one more is refused", 1, 100_000),
@@ -28,10 +38,14 @@ export const poolSchema = mapping("Connections to all hosts; a host may differ i
   keepaliveInterval: v.optional(pool.keepaliveInterval, "15s"),
   keepaliveCount: v.optional(pool.keepaliveCount, 3),
   maxChannels: v.optional(pool.maxChannels, "auto"),
+  warmChannels: v.optional(pool.warmChannels, "auto"),
+  maxConnections: v.optional(pool.maxConnections, 3),
+  reuse: v.optional(pool.reuse, "on"),
   dialTimeout: v.optional(pool.dialTimeout, "10s"),
   commandTimeout: v.optional(pool.commandTimeout, "60s"),
   queue: v.optional(pool.queue, 1000),
   outputBytes: v.optional(pool.outputBytes, "1MiB"),
+  connections: v.optional(wholeNumber("Connections at the same time, over all hosts", 1, 10_000), 64),
 });
 
 const hostPoolSchema = mapping("What differs from the global pool for this host.", {
@@ -39,6 +53,9 @@ const hostPoolSchema = mapping("What differs from the global pool for this host.
   keepaliveInterval: v.exactOptional(pool.keepaliveInterval),
   keepaliveCount: v.exactOptional(pool.keepaliveCount),
   maxChannels: v.exactOptional(pool.maxChannels),
+  warmChannels: v.exactOptional(pool.warmChannels),
+  maxConnections: v.exactOptional(pool.maxConnections),
+  reuse: v.exactOptional(pool.reuse),
   dialTimeout: v.exactOptional(pool.dialTimeout),
   commandTimeout: v.exactOptional(pool.commandTimeout),
   queue: v.exactOptional(pool.queue),

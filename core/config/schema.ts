@@ -170,6 +170,9 @@ export type PoolSettings = {
   keepaliveInterval: number;
   keepaliveCount: number;
   maxChannels: "auto" | number;
+  warmChannels: "auto" | "off";
+  maxConnections: number;
+  reuse: "on" | "off";
   dialTimeout: number;
   commandTimeout: number;
   /** Waiting commands per host; one more is refused. */
@@ -210,6 +213,9 @@ export type Config = {
   limits: WrittenConfig["limits"];
   /** Absolute paths. */
   pluginFolders: string[];
-  pool: PoolSettings;
+  pool: PoolSettings & {
+    /** At once, over all hosts. */
+    connections: number;
+  };
   hosts: Record<string, HostConfig>;
 };

@@ -71,6 +71,8 @@ export const incidentStoryShape = v.object({
   events: v.array(v.looseObject({ sequence: count, incident: v.string(), at: instant, kind: v.string() })),
 });
 
+const latencyShape = v.object({ count, sumSeconds: count, p50Seconds: count, p95Seconds: count });
+
 /** `GET /hosts`: what the connections did. */
 export const hostsShape = v.object({
   hosts: v.array(
@@ -78,6 +80,7 @@ export const hostsShape = v.object({
       host: v.string(),
       transport: v.picklist(["ssh", "local"]),
       state: v.picklist(["closed", "dialing", "open", "draining"]),
+      open: count,
       dials: count,
       reuses: count,
       commands: count,
@@ -85,7 +88,10 @@ export const hostsShape = v.object({
       waiting: count,
       refusedOpens: count,
       channelLimit: count,
+      warm: count,
       closes: v.record(v.string(), count),
+      latency: v.object({ queue: latencyShape, dial: latencyShape, open: latencyShape, run: latencyShape }),
+      nextDialSeconds: v.optional(count),
       connectedAt: v.optional(instant),
       lastError: v.optional(v.string()),
     }),

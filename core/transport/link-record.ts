@@ -3,35 +3,54 @@
 import type { Log } from "../log.ts";
 import type { TransportError } from "./errors.ts";
 import type { Connection } from "./connection.ts";
+import { LatencyHistogram, type Latency, type LatencyPhase } from "./latency.ts";
 import type { Request } from "./request.ts";
 
 export type HostStatistics = {
   host: string;
   transport: "ssh" | "local";
   state: "closed" | "dialing" | "open" | "draining";
+  /** Open connections; more than one only where the measured limits ask for it. */
+  open: number;
+  /** Begun, whether they succeeded or not. */
   dials: number;
   /** Commands that found an open connection. */
   reuses: number;
   /** Commands that were sent. */
   commands: number;
+  /** Commands that hold a channel: opening, running or closing. */
   inFlight: number;
   waiting: number;
+  /** Of channels that a command asked for. */
   refusedOpens: number;
+  /** Channels at once on one connection, as learned or set. */
   channelLimit: number;
+  /** Channels opened ahead that no command uses yet. */
+  warm: number;
   /** Ended connections by reason. */
   closes: Record<string, number>;
-  /** ISO 8601; of the connection that is open. */
+  latency: Record<LatencyPhase, Latency>;
+  /** Seconds until the next dial is tried, while the last ones have failed in a row. */
+  nextDialSeconds?: number;
+  /** ISO 8601; of the oldest connection that is open. */
   connectedAt?: string;
   lastError?: string;
 };
 
-type Counted = Pick<HostStatistics, "dials" | "reuses" | "commands" | "refusedOpens" | "closes" | "lastError">;
+type Tallies = Pick<HostStatistics, "dials" | "reuses" | "commands" | "refusedOpens" | "closes" | "lastError">;
+type Counted = Tallies & Pick<HostStatistics, "latency">;
 
 export class LinkRecord {
   readonly #host: string;
   readonly #isSsh: boolean;
   readonly #log: Log;
-  readonly #counted: Counted = { dials: 0, reuses: 0, commands: 0, refusedOpens: 0, closes: {} };
+  readonly #counted: Tallies = { dials: 0, reuses: 0, commands: 0, refusedOpens: 0, closes: {} };
+  readonly #latency: Record<LatencyPhase, LatencyHistogram> = {
+    queue: new LatencyHistogram(),
+    dial: new LatencyHistogram(),
+    open: new LatencyHistogram(),
+    run: new LatencyHistogram(),
+  };
   #onThisConnection = 0;
 
   constructor(host: string, transport: "ssh" | "local", log: Log) {
@@ -41,7 +60,13 @@ export class LinkRecord {
   }
 
   get counted(): Counted {
-    return { ...this.#counted, closes: { ...this.#counted.closes } };
+    const { queue, dial, open, run } = this.#latency;
+    const latency = { queue: queue.read(), dial: dial.read(), open: open.read(), run: run.read() };
+    return { ...this.#counted, closes: { ...this.#counted.closes }, latency };
+  }
+
+  took(phase: LatencyPhase, seconds: number): void {
+    this.#latency[phase].add(seconds);
   }
 
   dialing(waiting: number): void {
@@ -57,6 +82,7 @@ export class LinkRecord {
 
   established({ address, fingerprint }: Connection, seconds: number): void {
     this.#onThisConnection = 0;
+    this.took("dial", seconds);
     if (this.#isSsh) {
       this.#log.info("ssh_connection_established", {
         host: this.#host,

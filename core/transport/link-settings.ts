@@ -9,6 +9,12 @@ export type PoolSettings = {
   keepaliveInterval: number;
   keepaliveCount: number;
   maxChannels: "auto" | number;
+  /** Channels opened ahead, so that a command costs one round trip; `auto` when absent. */
+  warmChannels?: "auto" | "off";
+  /** Connections at once, 3 when absent. More than one only where the measured limits ask for it. */
+  maxConnections?: number;
+  /** `off`: a connection for each command. `on` when absent. */
+  reuse?: "on" | "off";
   dialTimeout: number;
   commandTimeout: number;
   /** Waiting commands; one more is refused. */

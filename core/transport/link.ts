@@ -63,6 +63,8 @@ export class Link {
       host,
       transport,
       state: state.is === "ended" ? "closed" : state.is,
+      open: state.is === "open" || state.is === "draining" ? 1 : 0,
+      warm: 0,
       ...this.#record.counted,
       inFlight: slots?.taken ?? 0,
       waiting: this.#waiting.length,

@@ -4,10 +4,13 @@ import { newToken } from "../../core/http/tokens.ts";
 import { silent } from "../../core/log.ts";
 import { world } from "../incident/world.ts";
 
+const latency = { count: 13, sumSeconds: 0.13, p50Seconds: 0.01, p95Seconds: 0.02 } as const;
+
 export const statistics = {
   host: "nexus",
   transport: "ssh",
   state: "open",
+  open: 1,
   dials: 1,
   reuses: 12,
   commands: 13,
@@ -15,7 +18,9 @@ export const statistics = {
   waiting: 0,
   refusedOpens: 0,
   channelLimit: 10,
+  warm: 1,
   closes: { idle: 1 },
+  latency: { queue: latency, dial: latency, open: latency, run: latency },
   connectedAt: "2026-11-23T12:00:00.000Z",
 } as const;
 
