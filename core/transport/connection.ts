@@ -1,5 +1,6 @@
 // What a link needs of a connection, whether it is SSH or this machine's own shell. One slot of the connection carries
 // one command; the slot is free again only when the other side has let go of it.
+import type { Duplex } from "node:stream";
 import type { NewestBytes } from "./output.ts";
 
 export type Connection = {
@@ -10,6 +11,11 @@ export type Connection = {
   readonly channelsMax?: number;
   /** Asks for a channel and sends no command. Rejects with OpenRefused (nothing ran) or LinkLost. */
   open(): Promise<Channel>;
+  /**
+   * A stream to another machine as this host reaches it (`ProxyJump`); it takes no slot. Absent where there is none.
+   * Rejects with OpenRefused or LinkLost.
+   */
+  forward?(address: string, port: number): Promise<Duplex>;
   /** Says goodbye. Commands that still run on the host go on. */
   end(): void;
   /** Resolves once, when the connection is gone. */

@@ -23,12 +23,14 @@ export class TransportError extends Error {
   readonly dispatched: boolean;
   /** With `HostKeyMismatch`: the fingerprint that the host offered, `SHA256:…`. */
   readonly offered?: string;
+  /** With `HostKeyMismatch`: that key itself, as SSH writes it. */
+  readonly offeredKey?: Buffer;
 
   constructor(
     kind: TransportErrorKind,
     host: string,
     message: string,
-    more: { dispatched?: boolean; offered?: string } = {},
+    more: { dispatched?: boolean; offered?: string; offeredKey?: Buffer } = {},
   ) {
     super(message);
     this.name = kind;
@@ -36,6 +38,7 @@ export class TransportError extends Error {
     this.host = host;
     this.dispatched = more.dispatched ?? false;
     if (more.offered !== undefined) this.offered = more.offered;
+    if (more.offeredKey !== undefined) this.offeredKey = more.offeredKey;
   }
 }
 

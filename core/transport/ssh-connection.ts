@@ -1,7 +1,8 @@
 // One SSH connection: the product's only use of ssh2's client. Dials, proves the host, authenticates, opens channels.
 // Refuses to know queues, slots and deadlines: the link has those. Drives everything from `close`, since ssh2 may leave
 // out `end`, `error` and `exit`.
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
 import ssh2, { type Client, type ClientChannel } from "ssh2";
 import type { Channel, Connection } from "./connection.ts";
 import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
@@ -27,13 +28,19 @@ type SshError = Error & { level?: string; code?: string | number };
 /** A dropped goodbye must not keep a process alive. */
 const goodbyeSeconds = 2;
 
-/** Rejects with a TransportError that says what to do; the socket is gone then. */
-export function dialSsh(target: SshTarget, signal: AbortSignal): Promise<Connection> {
-  if (signal.aborted) return Promise.reject(refusal.dialCalledOff(target));
+/**
+ * Rejects with a TransportError that says what to do; the socket is gone then. `through`: a stream that leads to the
+ * host already, in place of a socket of its own.
+ */
+export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex): Promise<Connection> {
+  if (signal.aborted) {
+    through?.destroy();
+    return Promise.reject(refusal.dialCalledOff(target));
+  }
   const { host, address, port } = target;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const client = new ssh2.Client();
-  const socket = connect({ host: address, port, noDelay: true });
+  const socket = through ?? connect({ host: address, port, noDelay: true });
   const auth = authentication(client, target.credentials);
   let offered = "";
   let refused: TransportError | undefined;
@@ -90,10 +97,10 @@ class SshConnection implements Connection {
   readonly gone: Connection["gone"];
   readonly channelsMax?: number;
   readonly #client: Client;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #isEnding = false;
 
-  constructor(client: Client, socket: Socket, address: string, hostFingerprint: string) {
+  constructor(client: Client, socket: Duplex, address: string, hostFingerprint: string) {
     this.#client = client;
     this.#socket = socket;
     this.address = address;
@@ -113,6 +120,20 @@ class SshConnection implements Connection {
       if (this.#isEnding || !this.#socket.writable) throw new Error("the connection is closed");
       // Without the split, ssh2 opens and sends in one go, and the first that is known is how the command went.
       if (!openSession(this.#client, opened)) resolve(new SshChannel(this.#client));
+    } catch (error) {
+      reject(new LinkLost(textOf(error), false));
+    }
+    return promise;
+  }
+
+  forward(address: string, port: number): Promise<Duplex> {
+    const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+    try {
+      if (this.#isEnding || !this.#socket.writable) throw new Error("the connection is closed");
+      this.#client.forwardOut("127.0.0.1", 0, address, port, (error, stream) => {
+        if (error === undefined) resolve(stream);
+        else reject(openError(error));
+      });
     } catch (error) {
       reject(new LinkLost(textOf(error), false));
     }
