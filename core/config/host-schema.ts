@@ -72,6 +72,7 @@ const sshOnly = [
   "agent",
   "hostKey",
   "knownHosts",
+  "jump",
 ];
 
 /** Not only digits: a list in place of a mapping would pass as hosts 0, 1, 2. */
@@ -121,6 +122,13 @@ export const hostSchema = v.pipe(
       v.pipe(
         path("The known_hosts file to check the host's key against (ssh)"),
         v.metadata({ default: "~/.ssh/known_hosts" }),
+      ),
+    ),
+    jump: v.exactOptional(
+      shaped(
+        "The host of this file through which this one is reached (ssh)",
+        /^[^\p{Cc}]{1,63}$/u,
+        "a name below hosts",
       ),
     ),
     privilege: v.optional(

@@ -4,6 +4,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import * as v from "valibot";
+import { contradictions } from "./contradictions.ts";
 import { readTree, textBytesMax, type Tree } from "./document.ts";
 import { fillIn, lookUp, type Environment, type ReadSecret } from "./environment.ts";
 import { ConfigError, inOrder, pathText, quoted, type PathKey, type Position, type Problem } from "./problem.ts";
@@ -171,41 +172,6 @@ function texts(value: unknown, keys: readonly PathKey[]): string[] {
     return Object.entries(value).flatMap(([key, inner]) => texts(inner, [...keys, key]));
   }
   return (typeof value === "string" && value !== "") || typeof value === "number" ? [pathText(keys)] : [];
-}
-
-/** What is right by itself and wrong together. */
-function contradictions({ server, alerts, hosts }: WrittenConfig, tree: Tree): Problem[] {
-  const problems: Problem[] = [];
-  const complain = (path: string, message: string): void => {
-    problems.push({ path, ...tree.locate(path), message });
-  };
-  if (server.tokens.length === 0 && !isLoopback(server.listen.host)) {
-    const why = `opens Medic to the network on ${quoted(server.listen.host)}, and there is no token`;
-    complain("server.listen", `${why}: run medic token new and add it below server.tokens, or listen on 127.0.0.1`);
-  }
-  for (const [index, token] of server.tokens.entries()) {
-    const first = server.tokens.findIndex(({ name }) => name === token.name);
-    if (first < index)
-      complain(`server.tokens[${index}].name`, `${quoted(token.name)} is the name of another token too`);
-  }
-  for (const [index, rule] of alerts.rules.entries()) {
-    const path = `alerts.rules[${index}]`;
-    const says = rule.host !== undefined || rule.service !== undefined || rule.plugin !== undefined;
-    if (says && rule.ignore === true) complain(path, "both ignores an alert and says whose it is: keep one");
-    if (!says && rule.ignore !== true) complain(path, "changes nothing: add host, service, plugin or ignore: true");
-    if (rule.host === undefined) continue;
-    const host = Object.hasOwn(hosts, rule.host) ? hosts[rule.host] : undefined;
-    if (host === undefined) {
-      complain(`${path}.host`, `${quoted(rule.host)} is not among hosts (${Object.keys(hosts).join(", ")})`);
-    } else if (rule.plugin !== undefined && rule.plugin !== "host" && !Object.hasOwn(host.plugins ?? {}, rule.plugin)) {
-      complain(`${path}.plugin`, `${quoted(rule.plugin)} is not among the plugins of host ${quoted(rule.host)}`);
-    }
-  }
-  return problems;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function complete(

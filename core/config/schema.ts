@@ -196,6 +196,8 @@ export type HostConfig = {
   hostKey?: string;
   /** Absolute path. */
   knownHosts: string;
+  /** The host through which this one is reached; it exists, is an ssh host, and does not lead back here. */
+  jump?: string;
   privilege: "none" | "sudo";
   trust: "observe" | "reversible" | "disruptive";
   protect: string[];

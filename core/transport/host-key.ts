@@ -11,6 +11,9 @@ export type HostKeyRules = {
   knownHosts: string;
 };
 
+/** No key has this fingerprint, since it is no hash: whoever pins it sees what is offered and trusts nothing. */
+export const impossiblePin = "SHA256:";
+
 export type HostKeyVerdict =
   | { is: "trusted" }
   | { is: "unknown" }

@@ -1,42 +1,20 @@
 // All hosts: renders a command for its host and hands it to that host's link. The only way by which a command leaves
 // Medic. Knows no tools, no incidents and no policy.
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import type { Command, Result } from "../plugin/contract.ts";
 import type { Log } from "../log.ts";
 import { systemClock, type Clock } from "./clock.ts";
-import { DialDropped, TransportError, textOf } from "./errors.ts";
 import type { Connection } from "./connection.ts";
+import { askHostKey, dialHost, type HostSettings, type Surroundings, type Through } from "./dial.ts";
+import { TransportError } from "./errors.ts";
+import { Jump } from "./jump.ts";
 import { Link } from "./link.ts";
 import type { DrainSeconds, PoolSettings } from "./link-settings.ts";
 import type { HostStatistics } from "./link-record.ts";
-import { localConnection } from "./local.ts";
 import { render } from "./quote.ts";
 import type { How } from "./request.ts";
-import { loadKey } from "./ssh-authentication.ts";
-import { dialSsh } from "./ssh-connection.ts";
 
 export { TransportError } from "./errors.ts";
-export type { HostStatistics, How, PoolSettings };
-
-/** What the transport needs to know of a host. Paths are absolute. */
-export type HostSettings = {
-  transport: "ssh" | "local";
-  address?: string | undefined;
-  port?: number | undefined;
-  user?: string | undefined;
-  /** Path of the private key. */
-  identity?: string | undefined;
-  passphrase?: string | undefined;
-  /** Ask the ssh-agent too. */
-  agent?: boolean | undefined;
-  /** `SHA256:…`; decides alone when set. */
-  hostKey?: string | undefined;
-  /** Path. */
-  knownHosts?: string | undefined;
-  privilege: "none" | "sudo";
-  pool: PoolSettings;
-};
+export type { HostSettings, HostStatistics, How, PoolSettings };
 
 export type TransportOptions = {
   log: Log;
@@ -52,106 +30,157 @@ export type TransportOptions = {
 export type Transport = {
   /** Rejects with a TransportError, or with CommandRefused when the command cannot be written as shell text. */
   run(host: string, command: Command, how: How): Promise<Result>;
+  /** The key that a host offers now, as SSH writes it; logs in nowhere but at the hosts on the way. */
+  hostKey(host: string, signal: AbortSignal): Promise<Buffer>;
   /** In the order of the configuration. */
   statistics(): HostStatistics[];
+  /**
+   * Other hosts, or the same with other settings. Only a host whose connection would be another one, or whose way there
+   * would, is made anew: what runs on it runs to its end, what waits goes to the new one.
+   */
+  reconfigure(hosts: Hosts): Changed;
   /** Takes no more commands, waits for those that run within bounds, ends all connections. */
   close(reason?: string): Promise<void>;
 };
 
-const dialAttempts = 3;
-const redialSeconds = 0.2;
+/** The names of hosts, by what became of them. */
+export type Changed = { added: string[]; removed: string[]; remade: string[] };
 
-export function createTransport(hosts: Readonly<Record<string, HostSettings>>, options: TransportOptions): Transport {
-  const { log, clock = systemClock, drainSeconds = { diagnostics: 5, fixes: 30 } } = options;
-  const links = new Map(
-    Object.entries(hosts).map(([host, settings]) => {
-      const { transport, pool } = settings;
-      // Nothing is gained by closing what costs nothing to keep.
-      const own = transport === "local" ? { ...pool, idleTimeout: 0 } : pool;
-      const dial = (signal: AbortSignal) => connect(host, settings, options, clock, signal);
-      return [host, { settings, link: new Link({ host, transport, pool: own, log, clock, dial }) }] as const;
-    }),
-  );
-  return {
-    async run(host, command, how) {
-      const known = links.get(host);
-      if (known === undefined) {
-        const names = [...links.keys()].map((name) => `"${name}"`).join(", ");
-        throw new TransportError("DialFailed", host, `Cannot reach "${host}": no such host, hosts.yaml knows ${names}`);
-      }
-      const { privilege, pool } = known.settings;
-      const terms = { ...how, commandSeconds: how.commandSeconds ?? pool.commandTimeout };
-      const limit = how.kind === "diagnostic" ? { killAfterSeconds: terms.commandSeconds } : {};
-      return known.link.run(render(command, { privilege, ...limit }), terms);
-    },
-    statistics: () => [...links.values()].map(({ link }) => link.statistics()),
-    async close(reason = "shutdown") {
-      await Promise.all([...links.values()].map(({ link }) => link.close(reason, drainSeconds)));
-    },
-  };
+type Hosts = Readonly<Record<string, HostSettings>>;
+type Way = { settings: HostSettings; identity: string; link: Link; connections: Set<Connection>; jump: Jump };
+
+/** Commands on a host that was made anew have deadlines of their own: these only end what forgot its own. */
+const leavingSeconds: DrainSeconds = { diagnostics: 600, fixes: 3600 };
+
+export function createTransport(hosts: Hosts, options: TransportOptions): Transport {
+  return new Pool(hosts, options);
 }
 
-async function connect(
-  host: string,
-  settings: HostSettings,
-  options: TransportOptions,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<Connection> {
-  if (settings.transport === "local") return localConnection(options.environment ?? plainEnvironment());
-  for (let attempt = 1; ; attempt += 1) {
+class Pool implements Transport {
+  readonly #options: TransportOptions;
+  readonly #around: Surroundings;
+  readonly #leaving = new Map<Way, Promise<void>>();
+  #ways = new Map<string, Way>();
+  #isClosed = false;
+
+  constructor(hosts: Hosts, options: TransportOptions) {
+    const { clock = systemClock, agentSocket, environment } = options;
+    this.#options = options;
+    this.#around = { clock, agentSocket, environment };
+    this.reconfigure(hosts);
+  }
+
+  async run(host: string, command: Command, how: How): Promise<Result> {
+    const way = this.#way(host);
+    const { privilege, pool } = way.settings;
+    const terms = { ...how, commandSeconds: how.commandSeconds ?? pool.commandTimeout };
+    const limit = how.kind === "diagnostic" ? { killAfterSeconds: terms.commandSeconds } : {};
     try {
-      return await dialOnce(host, settings, options, signal);
+      return await way.link.run(render(command, { privilege, ...limit }), terms);
     } catch (error) {
-      // Other people's logins may fill the host's MaxStartups; it drops then at random, and nothing has run.
-      if (!(error instanceof DialDropped) || attempt === dialAttempts || signal.aborted) throw error;
-      await new Promise<void>((resolve) => clock.after(redialSeconds * attempt, resolve));
+      const isUnsent = error instanceof TransportError && error.kind === "Closed" && !error.dispatched;
+      // It waited for a link that was made anew meanwhile.
+      if (isUnsent && this.#leaving.has(way) && !this.#isClosed) return this.run(host, command, how);
+      throw error;
     }
   }
-}
 
-async function dialOnce(
-  host: string,
-  settings: HostSettings,
-  { agentSocket }: TransportOptions,
-  signal: AbortSignal,
-): Promise<Connection> {
-  const { address = host, port = 22, user = "", identity, passphrase, hostKey, knownHosts, pool } = settings;
-  const key = identity === undefined ? undefined : await loadKey(host, identity, passphrase);
-  const known = hostKey === undefined && knownHosts !== undefined ? await readKnownHosts(host, knownHosts) : "";
-  return dialSsh(
-    {
-      host,
-      address,
-      port,
-      credentials: {
-        user,
-        ...(key === undefined ? {} : { key }),
-        ...(settings.agent === true && agentSocket !== undefined ? { agentSocket } : {}),
-      },
-      hostKey: { address, port, pin: hostKey, knownHosts: known },
-      dialTimeoutSeconds: pool.dialTimeout,
-      keepaliveIntervalSeconds: pool.keepaliveInterval,
-      keepaliveCount: pool.keepaliveCount,
-    },
-    signal,
-  );
-}
+  hostKey(host: string, signal: AbortSignal): Promise<Buffer> {
+    const { settings } = this.#way(host);
+    return askHostKey(host, settings, this.#around, this.#through(host, settings), signal);
+  }
 
-async function readKnownHosts(host: string, path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    // No file is an empty one: the key is unknown then, and the error says what to do.
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
-    throw new TransportError(
-      "DialFailed",
-      host,
-      `Cannot connect to "${host}": "${path}" cannot be read: ${textOf(error)}`,
+  statistics(): HostStatistics[] {
+    return [...this.#ways.values()].map(({ link }) => link.statistics());
+  }
+
+  reconfigure(hosts: Hosts): Changed {
+    const before = this.#ways;
+    const changed: Changed = { added: [], removed: [], remade: [] };
+    const gone: Way[] = [];
+    this.#ways = new Map();
+    for (const [host, settings] of Object.entries(hosts)) {
+      const identity = identityOf(host, hosts);
+      const old = before.get(host);
+      if (old?.identity === identity) {
+        // What is no part of the connection counts from the next command on.
+        old.settings = settings;
+        this.#ways.set(host, old);
+        continue;
+      }
+      if (old === undefined) changed.added.push(host);
+      else {
+        changed.remade.push(host);
+        gone.push(old);
+      }
+      this.#ways.set(host, this.#make(host, settings, identity));
+    }
+    for (const [host, way] of before) {
+      if (Object.hasOwn(hosts, host)) continue;
+      changed.removed.push(host);
+      gone.push(way);
+    }
+    for (const way of gone) this.#leave(way);
+    return changed;
+  }
+
+  async close(reason = "shutdown"): Promise<void> {
+    this.#isClosed = true;
+    const { drainSeconds = { diagnostics: 5, fixes: 30 } } = this.#options;
+    const closing = [...this.#ways.values()].map(({ link }) => link.close(reason, drainSeconds));
+    const leaving = Promise.all(this.#leaving.values());
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#around.clock.after(drainSeconds.fixes, resolve);
+    await Promise.all([...closing, Promise.race([leaving, late])]);
+    cancel();
+    for (const { connections, jump } of [...this.#leaving.keys(), ...this.#ways.values()]) {
+      jump.end();
+      for (const connection of connections) connection.end();
+    }
+  }
+
+  #way(host: string): Way {
+    const way = this.#ways.get(host);
+    if (way !== undefined) return way;
+    const names = [...this.#ways.keys()].map((name) => `"${name}"`).join(", ");
+    throw new TransportError("DialFailed", host, `Cannot reach "${host}": no such host, hosts.yaml knows ${names}`);
+  }
+
+  #make(host: string, settings: HostSettings, identity: string): Way {
+    const { log } = this.#options;
+    const { clock } = this.#around;
+    const { transport, pool } = settings;
+    const connections = new Set<Connection>();
+    const jump = new Jump(host, (signal) =>
+      dialHost(host, settings, this.#around, this.#through(host, settings), signal),
     );
+    const dial = async (signal: AbortSignal): Promise<Connection> => {
+      const connection = await jump.connect(signal);
+      connections.add(connection);
+      void connection.gone.then(() => connections.delete(connection));
+      return connection;
+    };
+    // Nothing is gained by closing what costs nothing to keep.
+    const own = transport === "local" ? { ...pool, idleTimeout: 0 } : pool;
+    return { settings, identity, connections, jump, link: new Link({ host, transport, pool: own, log, clock, dial }) };
+  }
+
+  #through(host: string, { jump }: HostSettings): Through | undefined {
+    if (jump === undefined) return undefined;
+    return (address, port, signal) => this.#way(jump).jump.stream(host, address, port, signal);
+  }
+
+  #leave(way: Way): void {
+    const left = way.link.close("reconfigured", leavingSeconds).finally(() => this.#leaving.delete(way));
+    this.#leaving.set(way, left);
   }
 }
 
-function plainEnvironment(): Record<string, string> {
-  return { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME: homedir(), LANG: "C.UTF-8" };
+/** Two hosts of the same identity are reached by the same connection; a jump's identity is part of it. */
+function identityOf(host: string, hosts: Hosts, behind: readonly string[] = []): string {
+  const settings = hosts[host];
+  if (settings === undefined || behind.includes(host)) return "";
+  const { transport, address, port, user, identity, passphrase, agent, hostKey, knownHosts, jump, pool } = settings;
+  const own = [transport, address, port, user, identity, passphrase, agent, hostKey, knownHosts, jump, pool];
+  return JSON.stringify([...own, jump === undefined ? "" : identityOf(jump, hosts, [...behind, host])]);
 }

@@ -2,7 +2,7 @@
 // processed and the command has ended, dropped logins. Commands run in real shells, or in a scripted handler. It counts
 // what a server can see, because a client's own counters prove nothing.
 import { spawn, type ChildProcess } from "node:child_process";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import ssh2, { type Connection, type ServerChannel, type Session } from "ssh2";
 import { generateKeyPair, type KeyPair } from "../../core/sandbox/key-pair.ts";
 import { fingerprint } from "../../core/transport/host-key.ts";
@@ -28,6 +28,8 @@ export type ServerOptions = {
   /** Answers the command with a failure, as dropbear does of commands that it has run. */
   refusesExec?: boolean;
   hostKey?: KeyPair;
+  /** Opens streams to other machines, as a bastion does. */
+  forwards?: boolean;
 };
 
 export type Counts = {
@@ -39,6 +41,8 @@ export type Counts = {
   commands: string[];
   overlapping: number;
   signals: string[];
+  /** Streams to other machines, `address:port`. */
+  forwarded: string[];
 };
 
 export type SshServer = {
@@ -80,6 +84,7 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
     commands: [],
     overlapping: 0,
     signals: [],
+    forwarded: [],
   };
   const sockets = new Set<Socket>();
   const children = new Set<ChildProcess>();
@@ -113,6 +118,18 @@ export async function startSshServer(options: ServerOptions = {}): Promise<SshSe
       client.on("ready", () => {
         counts.authenticated += 1;
         changed();
+      });
+      client.on("tcpip", (accept, reject, { destIP, destPort }) => {
+        if (options.forwards !== true) return reject();
+        const far = connect(destPort, destIP, () => {
+          counts.forwarded.push(`${destIP}:${destPort}`);
+          const near = accept();
+          near.on("error", () => {});
+          near.pipe(far).pipe(near);
+          near.on("close", () => far.destroy());
+          changed();
+        });
+        far.on("error", () => reject());
       });
       if (options.ignoresGlobalRequests) client.on("request", () => {});
       client.on("session", (accept, reject) => {
