@@ -43,7 +43,7 @@ const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> =
 };
 
 export function composeHands({ config, catalog, journal, log, agentSocket }: Parts): Hands {
-  const transport = createTransport(config.hosts, { log, agentSocket });
+  const transport = createTransport(config.hosts, { log, agentSocket, connectionsMax: config.pool.connections });
   const toolboxFor = createToolboxes({
     reach: transport,
     tools: catalog,

@@ -1,9 +1,8 @@
-// How many commands one connection may carry at once, and who may. A slot is taken from the channel's opening until the
-// other side has let go of it. With `auto` the host's own limit is learned, from honest evidence only: a refused open
-// while other channels are certainly open, and none has just closed (a server frees a slot later than it says so).
+// Who may use one connection's channels. A slot is taken from the channel's opening until the other side has let go of
+// it. How many there are is the host's limit, learned from honest evidence only: a refused open while other channels are
+// certainly open, and none has just closed (a server frees a slot later than it says so).
+import type { ChannelLimit } from "./channel-limit.ts";
 
-/** sshd's default MaxSessions, and what `auto` begins with. */
-const autoLimit = 10;
 const recentSeconds = 1;
 /** After a refusal no more than were open then, for so long; after that the limit is tried again. */
 const cautionSeconds = 5;
@@ -17,55 +16,69 @@ export type Lease = Disposable & {
 };
 
 export class ChannelSlots {
-  readonly #isAuto: boolean;
+  readonly #limit: ChannelLimit;
   readonly #now: () => number;
-  #limit: number;
   #taken = 0;
   #confirmed = 0;
   #caution: { limit: number; until: number } | undefined;
   #freedAt = Number.NEGATIVE_INFINITY;
 
-  /** `knownMax` bounds what `auto` begins with; a number in hosts.yaml stands. */
-  constructor(maxChannels: "auto" | number, now: () => number, knownMax = autoLimit) {
-    this.#isAuto = maxChannels === "auto";
-    this.#limit = maxChannels === "auto" ? Math.min(autoLimit, knownMax) : maxChannels;
+  constructor(limit: ChannelLimit, now: () => number) {
+    this.#limit = limit;
     this.#now = now;
-  }
-
-  get limit(): number {
-    return this.#limit;
   }
 
   get taken(): number {
     return this.#taken;
   }
 
+  /** How many may be taken now: the limit, or less for a while after a refusal. */
+  get allowed(): number {
+    if (this.#caution !== undefined && this.#now() >= this.#caution.until) this.#caution = undefined;
+    return Math.min(this.#limit.value, this.#caution?.limit ?? this.#limit.value);
+  }
+
   /** Undefined when all are taken. */
   take(): Lease | undefined {
-    if (this.#caution !== undefined && this.#now() >= this.#caution.until) this.#caution = undefined;
-    if (this.#taken >= Math.min(this.#limit, this.#caution?.limit ?? this.#limit)) return undefined;
-    this.#taken += 1;
-    return this.#lease();
+    return this.#taken < this.allowed ? this.#lease() : undefined;
+  }
+
+  /** One beyond the limit, to learn whether the host allows more. Undefined when there is room within it. */
+  takeBeyond(): Lease | undefined {
+    return this.#caution === undefined && this.#taken === this.#limit.value ? this.#lease() : undefined;
   }
 
   /**
-   * What a refused open means, after its lease was given back: ask again `when-freed`, ask again `soon`, or `never`:
-   * nothing of ours is in the way.
+   * What a refused open of a command means, after its lease was given back: ask again `when-freed`, ask again `soon`, or
+   * `never`: nothing of ours is in the way.
    */
   refused(): "when-freed" | "soon" | "never" {
     const now = this.#now();
-    const isCloseRecent = now - this.#freedAt < recentSeconds * 1000;
     if (this.#taken === 0) {
-      if (!isCloseRecent) return "never";
+      if (!this.#isCloseRecent) return "never";
       this.#caution = { limit: 0, until: now + soonSeconds * 1000 };
       return "soon";
     }
     this.#caution = { limit: this.#taken, until: now + cautionSeconds * 1000 };
-    if (this.#isAuto && !isCloseRecent && this.#confirmed > 0) this.#limit = Math.min(this.#limit, this.#confirmed);
+    this.#learn();
     return "when-freed";
   }
 
+  /** A refused open that no command asked for: evidence all the same, but nobody has to be careful. */
+  refusedAhead(): void {
+    this.#learn();
+  }
+
+  get #isCloseRecent(): boolean {
+    return this.#now() - this.#freedAt < recentSeconds * 1000;
+  }
+
+  #learn(): void {
+    if (!this.#isCloseRecent && this.#confirmed > 0) this.#limit.lower(this.#confirmed);
+  }
+
   #lease(): Lease {
+    this.#taken += 1;
     let isReleased = false;
     let isConfirmed = false;
     return {

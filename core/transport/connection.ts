@@ -9,6 +9,8 @@ export type Connection = {
   readonly fingerprint?: string;
   /** What this kind of server is known to bear at once, where that is less than usual. */
   readonly channelsMax?: number;
+  /** Channels may be opened ahead of their commands and wait. */
+  readonly opensAhead?: boolean;
   /** Asks for a channel and sends no command. Rejects with OpenRefused (nothing ran) or LinkLost. */
   open(): Promise<Channel>;
   /**
@@ -16,10 +18,16 @@ export type Connection = {
    * Rejects with OpenRefused or LinkLost.
    */
   forward?(address: string, port: number): Promise<Duplex>;
+  /** Resolves when the other end has answered a question that asks for nothing. Absent where there is nobody to ask. */
+  probe?(): Promise<void>;
+  /** Grows with everything that comes from the other end. */
+  heard?(): number;
   /** Says goodbye. Commands that still run on the host go on. */
   end(): void;
+  /** Ends at once what no longer answers. Commands that still run on the host go on. */
+  cut?(): void;
   /** Resolves once, when the connection is gone. */
-  readonly gone: Promise<{ reason: "lost" | "keepalive" | "ended"; why: string }>;
+  readonly gone: Promise<{ reason: "lost" | "ended"; why: string }>;
 };
 
 export type Channel = {

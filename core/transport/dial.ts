@@ -115,8 +115,6 @@ async function dialOnce(
       },
       hostKey: { address, port, pin: hostKey, knownHosts: known },
       dialTimeoutSeconds: Math.round(leftSeconds * 1000) / 1000,
-      keepaliveIntervalSeconds: pool.keepaliveInterval,
-      keepaliveCount: pool.keepaliveCount,
     },
     signal,
     stream,

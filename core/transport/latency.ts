@@ -21,7 +21,7 @@ const factor = 1.25;
 const buckets = 64;
 
 export class LatencyHistogram {
-  readonly #counts: number[] = new Array<number>(buckets).fill(0);
+  readonly #counts = new Float64Array(buckets);
   #count = 0;
   #sumSeconds = 0;
 

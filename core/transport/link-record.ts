@@ -51,7 +51,6 @@ export class LinkRecord {
     open: new LatencyHistogram(),
     run: new LatencyHistogram(),
   };
-  #onThisConnection = 0;
 
   constructor(host: string, transport: "ssh" | "local", log: Log) {
     this.#host = host;
@@ -81,7 +80,6 @@ export class LinkRecord {
   }
 
   established({ address, fingerprint }: Connection, seconds: number): void {
-    this.#onThisConnection = 0;
     this.took("dial", seconds);
     if (this.#isSsh) {
       this.#log.info("ssh_connection_established", {
@@ -93,10 +91,10 @@ export class LinkRecord {
     }
   }
 
-  sent({ how }: Request, inFlight: number): void {
+  /** `isFirst`: no command was sent over this connection before. */
+  sent({ how }: Request, inFlight: number, isFirst: boolean): void {
     this.#counted.commands += 1;
-    this.#onThisConnection += 1;
-    if (!this.#isSsh || this.#onThisConnection === 1) return;
+    if (!this.#isSsh || isFirst) return;
     this.#counted.reuses += 1;
     this.#log.info("reusing_ssh_connection", { host: this.#host, tool: how.tool, in_flight: inFlight });
   }
@@ -110,11 +108,10 @@ export class LinkRecord {
     this.#log.error("command_timeout", { host: this.#host, tool: how.tool, seconds: rounded(seconds) });
   }
 
-  closed(reason: string, why?: string): void {
+  closed(reason: string, commands: number, why?: string): void {
     if (why !== undefined) this.#counted.lastError = why;
     if (!this.#isSsh) return;
     this.#counted.closes[reason] = (this.#counted.closes[reason] ?? 0) + 1;
-    const commands = this.#onThisConnection;
     this.#log.info("ssh_connection_closed", {
       host: this.#host,
       reason,

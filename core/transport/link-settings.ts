@@ -1,6 +1,7 @@
 // What a link is made of: the owner's limits, and what it is given to reach its host.
 import type { Log } from "../log.ts";
 import type { Clock } from "./clock.ts";
+import type { ConnectionCap } from "./connection-cap.ts";
 import type { Connection } from "./connection.ts";
 
 /** Seconds, counts and bytes; `0` switches idleTimeout and keepaliveInterval off. */
@@ -29,6 +30,10 @@ export type LinkParts = {
   pool: PoolSettings;
   log: Log;
   clock: Clock;
+  /** Shared by all links; no bound when absent. */
+  cap?: ConnectionCap | undefined;
+  /** From 0 to 1; the system's when absent. */
+  random?: () => number;
   dial(signal: AbortSignal): Promise<Connection>;
 };
 

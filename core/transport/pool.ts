@@ -3,6 +3,7 @@
 import type { Command, Result } from "../plugin/contract.ts";
 import type { Log } from "../log.ts";
 import { systemClock, type Clock } from "./clock.ts";
+import { ConnectionCap } from "./connection-cap.ts";
 import type { Connection } from "./connection.ts";
 import { askHostKey, dialHost, type HostSettings, type Surroundings, type Through } from "./dial.ts";
 import { TransportError } from "./errors.ts";
@@ -25,6 +26,8 @@ export type TransportOptions = {
   environment?: Readonly<Record<string, string>>;
   /** How long `close` waits for what runs; 5 s for diagnostics, 30 s for fixes. */
   drainSeconds?: DrainSeconds;
+  /** SSH connections at once, over all hosts; 64 when absent. */
+  connectionsMax?: number;
 };
 
 export type Transport = {
@@ -59,13 +62,15 @@ export function createTransport(hosts: Hosts, options: TransportOptions): Transp
 class Pool implements Transport {
   readonly #options: TransportOptions;
   readonly #around: Surroundings;
+  readonly #cap: ConnectionCap;
   readonly #leaving = new Map<Way, Promise<void>>();
   #ways = new Map<string, Way>();
   #isClosed = false;
 
   constructor(hosts: Hosts, options: TransportOptions) {
-    const { clock = systemClock, agentSocket, environment } = options;
+    const { clock = systemClock, agentSocket, environment, connectionsMax = 64 } = options;
     this.#options = options;
+    this.#cap = new ConnectionCap(connectionsMax);
     this.#around = { clock, agentSocket, environment };
     this.reconfigure(hosts);
   }
@@ -162,7 +167,9 @@ class Pool implements Transport {
     };
     // Nothing is gained by closing what costs nothing to keep.
     const own = transport === "local" ? { ...pool, idleTimeout: 0 } : pool;
-    return { settings, identity, connections, jump, link: new Link({ host, transport, pool: own, log, clock, dial }) };
+    const cap = transport === "local" ? undefined : this.#cap;
+    const link = new Link({ host, transport, pool: own, log, clock, cap, dial });
+    return { settings, identity, connections, jump, link };
   }
 
   #through(host: string, { jump }: HostSettings): Through | undefined {

@@ -26,7 +26,7 @@ export type Terms = How & { commandSeconds: number };
 
 export type Phase =
   | { is: "waiting" }
-  | { is: "opening" }
+  | { is: "opening"; since: number; stalled(why: string): void }
   | { is: "running"; channel: Channel; since: number }
   | { is: "over" };
 
@@ -37,6 +37,7 @@ export class Request {
   /** Place in the queue; a command that is asked again keeps it. */
   readonly number: number;
   readonly deadlineSeconds: number;
+  readonly acceptedAt: number;
   readonly deadlineAt: number;
   readonly output: Output;
   readonly promise: Promise<Result>;
@@ -59,6 +60,7 @@ export class Request {
     this.how = how;
     this.number = rest.number;
     this.deadlineSeconds = rest.deadlineSeconds;
+    this.acceptedAt = rest.now;
     this.deadlineAt = rest.now + rest.deadlineSeconds * 1000;
     this.output = { stdout: new NewestBytes(rest.outputBytes), stderr: new NewestBytes(rest.outputBytes) };
     const { promise, resolve, reject } = Promise.withResolvers<Result>();

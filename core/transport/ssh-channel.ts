@@ -124,12 +124,16 @@ export class SshChannel implements Channel {
       this.#release();
     };
     try {
-      // The request itself asks for nothing: this name was never forwarded, so every server answers with a failure.
-      this.#client.unforwardIn("medic.invalid", 0, proven);
+      askNothing(this.#client, proven);
     } catch {
       proven();
     }
   }
+}
+
+/** A request that only wants to be answered: this name was never forwarded, so every server answers with a failure. */
+export function askNothing(client: Client, answered: () => void): void {
+  client.unforwardIn("medic.invalid", 0, answered);
 }
 
 function signalNumber(name: string | undefined): number {

@@ -8,8 +8,8 @@ import type { Channel, Connection } from "./connection.ts";
 import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
 import { fingerprint, hostKeyAlgorithms, judgeHostKey, type HostKeyRules } from "./host-key.ts";
 import { authentication, type Credentials } from "./ssh-authentication.ts";
-import { SshChannel } from "./ssh-channel.ts";
-import { openSession, serverSoftware } from "./ssh2-internals.ts";
+import { askNothing, SshChannel } from "./ssh-channel.ts";
+import { canOpenSession, openSession, serverSoftware } from "./ssh2-internals.ts";
 import * as refusal from "./dial-refusals.ts";
 
 export type SshTarget = {
@@ -19,8 +19,6 @@ export type SshTarget = {
   credentials: Credentials;
   hostKey: HostKeyRules;
   dialTimeoutSeconds: number;
-  keepaliveIntervalSeconds: number;
-  keepaliveCount: number;
 };
 
 type SshError = Error & { level?: string; code?: string | number };
@@ -67,8 +65,6 @@ export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex
       sock: socket,
       username: target.credentials.user,
       readyTimeout: target.dialTimeoutSeconds * 1000,
-      keepaliveInterval: target.keepaliveIntervalSeconds * 1000,
-      keepaliveCountMax: target.keepaliveCount,
       algorithms: { serverHostKey: hostKeyAlgorithms(target.hostKey) },
       hostVerifier: (key: Buffer) => {
         offered = fingerprint(key);
@@ -96,8 +92,10 @@ class SshConnection implements Connection {
   readonly fingerprint: string;
   readonly gone: Connection["gone"];
   readonly channelsMax?: number;
+  readonly opensAhead: boolean;
   readonly #client: Client;
   readonly #socket: Duplex;
+  #answers = 0;
   #isEnding = false;
 
   constructor(client: Client, socket: Duplex, address: string, hostFingerprint: string) {
@@ -106,7 +104,10 @@ class SshConnection implements Connection {
     this.address = address;
     this.fingerprint = hostFingerprint;
     // Two commands at once kill a connection to dropbear.
-    if (serverSoftware(client).startsWith("dropbear")) this.channelsMax = 1;
+    const isDropbear = serverSoftware(client).startsWith("dropbear");
+    if (isDropbear) this.channelsMax = 1;
+    // Waiting channels kill a connection to dropbear too, also where the owner allows more of them.
+    this.opensAhead = canOpenSession(client) && !isDropbear;
     this.gone = this.#watch();
   }
 
@@ -140,6 +141,29 @@ class SshConnection implements Connection {
     return promise;
   }
 
+  probe(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    try {
+      askNothing(this.#client, () => {
+        this.#answers += 1;
+        resolve();
+      });
+    } catch (error) {
+      reject(new LinkLost(textOf(error), false));
+    }
+    return promise;
+  }
+
+  heard(): number {
+    // A stream through another host counts no bytes.
+    const { bytesRead } = this.#socket as Duplex & { bytesRead?: number };
+    return (bytesRead ?? 0) + this.#answers;
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
   end(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
@@ -151,15 +175,13 @@ class SshConnection implements Connection {
   #watch(): Connection["gone"] {
     const { promise, resolve } = Promise.withResolvers<Awaited<Connection["gone"]>>();
     let why = "the host closed the connection";
-    let isKeepalive = false;
     // Without a listener an error would end the process; what matters is the `close` that follows.
     this.#client.on("error", (error: SshError) => {
-      isKeepalive ||= error.level === "client-timeout";
-      why = isKeepalive ? "the host no longer answers keepalives" : textOf(error);
+      why = textOf(error);
     });
     this.#client.on("close", () => {
       if (this.#isEnding) resolve({ reason: "ended", why: "closed by us" });
-      else resolve({ reason: isKeepalive ? "keepalive" : "lost", why });
+      else resolve({ reason: "lost", why });
     });
     return promise;
   }

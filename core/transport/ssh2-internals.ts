@@ -87,6 +87,11 @@ function signature(key: ParsedKey, data: Buffer, hash: string | undefined): Buff
   return signed;
 }
 
+/** Whether a channel can be opened without its command. */
+export function canOpenSession(client: Client): boolean {
+  return inside(client) !== undefined;
+}
+
 /** Asks for a session channel and sends nothing on it. False when this ssh2 is another one. */
 export function openSession(client: Client, opened: Opened): boolean {
   const known = inside(client);

@@ -43,8 +43,8 @@ export class FakeConnection implements Connection {
     this.#resolveGone({ reason: "ended", why: "closed by us" });
   }
 
-  lose(reason: "lost" | "keepalive" = "lost"): void {
-    this.#resolveGone({ reason, why: "read ECONNRESET" });
+  lose(): void {
+    this.#resolveGone({ reason: "lost", why: "read ECONNRESET" });
     for (const open of this.opening.splice(0)) open.lose();
     for (const channel of this.channels) channel.lose();
   }

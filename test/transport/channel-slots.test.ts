@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
+import { ChannelLimit } from "../../core/transport/channel-limit.ts";
 import { ChannelSlots, type Lease } from "../../core/transport/channel-slots.ts";
 
 describe("a lease", () => {
   it("gives its slot back once, however often it is disposed", () => {
-    const slots = new ChannelSlots(2, () => 0);
+    const slots = new ChannelSlots(new ChannelLimit(2, () => 0), () => 0);
     const [one, two] = [slots.take(), slots.take()];
     assert.equal(slots.take(), undefined);
     one?.[Symbol.dispose]();
@@ -20,7 +21,7 @@ describe("a lease", () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), fc.integer({ min: 1, max: 12 }), (events, limit) => {
         let now = 0;
-        const slots = new ChannelSlots(limit, () => now);
+        const slots = new ChannelSlots(new ChannelLimit(limit, () => now), () => now);
         const held: Lease[] = [];
         for (const one of events) {
           if (one === "wait") now += 400;
@@ -47,19 +48,20 @@ describe("a fixed limit", () => {
       [8, 8],
       ["auto", 2],
     ] as const) {
-      const slots = new ChannelSlots(maxChannels, () => 0);
+      const most = new ChannelLimit(maxChannels, () => 0);
+      const slots = new ChannelSlots(most, () => 0);
       const leases = Array.from({ length: 3 }, () => slots.take());
       leases[0]?.confirm();
       leases[1]?.confirm();
       leases[2]?.[Symbol.dispose]();
       assert.equal(slots.refused(), "when-freed");
-      assert.equal(slots.limit, learned);
+      assert.equal(most.value, learned);
     }
   });
 
   it("rests for a while at what the host bore, then is tried again", () => {
     let now = 0;
-    const slots = new ChannelSlots(8, () => now);
+    const slots = new ChannelSlots(new ChannelLimit(8, () => now), () => now);
     const [open, refused] = [slots.take(), slots.take()];
     open?.confirm();
     refused?.[Symbol.dispose]();

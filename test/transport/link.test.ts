@@ -85,15 +85,6 @@ describe("a lost connection", () => {
     assert.equal(error.dispatched, false);
     assert.match(error.message, /nothing ran/);
   });
-
-  it("that keepalive found is closed with that reason", async () => {
-    const { link, connect, logged } = linkWith();
-    const sent = failure(link.run("sent", read));
-    (await connect()).lose("keepalive");
-    await sent;
-    assert.equal(logged("ssh_connection_closed")[0]?.["reason"], "keepalive");
-    assert.deepEqual(link.statistics().closes, { keepalive: 1 });
-  });
 });
 
 describe("idle eviction", () => {

@@ -77,10 +77,20 @@ describe("idle eviction", () => {
 
 describe("dropbear", () => {
   it("gets one command at a time, since two kill its connection", async () => {
-    await using host = await sshHost({ server: { software: "dropbear_2022.83" } });
+    await using host = await sshHost({ server: { software: "dropbear_2022.83" }, pool: { maxConnections: 1 } });
     await Promise.all(Array.from({ length: 5 }, () => host.transport.run("nexus", ["true"], read)));
     assert.equal(host.server.counts.overlapping, 1);
+    assert.equal(host.server.counts.connections, 1);
+    assert.equal(host.server.counts.sessions, 5, "a channel was opened ahead");
     assert.equal(host.transport.statistics()[0]?.channelLimit, 1);
+  });
+
+  it("gets as many connections as it may have when commands wait, one command at a time over each", async () => {
+    await using host = await sshHost({ server: { software: "dropbear_2022.83" } });
+    await Promise.all(Array.from({ length: 9 }, () => host.transport.run("nexus", ["sleep", "0.1"], read)));
+    assert.equal(host.server.counts.overlapping, 3);
+    assert.equal(host.server.counts.connections, 3);
+    assert.equal(host.server.counts.sessions, 9, "a channel was opened ahead");
   });
 
   it("gets what the owner says, when the owner says a number", async () => {

@@ -11,8 +11,8 @@ const read: How = { kind: "diagnostic", tool: "docker_status", commandSeconds: 2
 const change: How = { kind: "fix", tool: "docker_restart", commandSeconds: 20 };
 
 describe("a cold burst of a hundred commands", () => {
-  const burst = async (maxSessions: number) => {
-    await using host = await sshHost({ server: { maxSessions } });
+  const burst = async (maxSessions: number, maxConnections = 3, connections = 1) => {
+    await using host = await sshHost({ server: { maxSessions }, pool: { maxConnections } });
     const all = Array.from({ length: 100 }, (_, index) => host.transport.run("nexus", ["echo", `${index}`], read));
     const answers = await Promise.all(all);
     assert.deepEqual(
@@ -20,11 +20,11 @@ describe("a cold burst of a hundred commands", () => {
       Array.from({ length: 100 }, (_, index) => `0 ${index}`),
     );
     const { counts } = host.server;
-    assert.equal(counts.connections, 1);
-    assert.equal(counts.authenticated, 1);
+    assert.equal(counts.connections, connections);
+    assert.equal(counts.authenticated, connections);
     assert.equal(counts.commands.length, 100);
-    assert.ok(counts.overlapping <= maxSessions);
-    assert.equal(host.logged("ssh_connection_established").length, 1);
+    assert.ok(counts.overlapping <= maxSessions * connections);
+    assert.equal(host.logged("ssh_connection_established").length, connections);
     return { counts, reused: host.logged("reusing_ssh_connection").length };
   };
 
@@ -41,8 +41,15 @@ describe("a cold burst of a hundred commands", () => {
     assert.equal(reused, 99);
   });
 
-  it("works through a single channel", async () => {
-    await burst(1);
+  it("works through a single channel where one connection is all there may be", async () => {
+    await burst(1, 1);
+  });
+
+  it("gets two more connections, and no more, from a server of one channel", async () => {
+    for (const maxSessions of [1, 2]) {
+      const { reused } = await burst(maxSessions, 3, 3);
+      assert.equal(reused, 97);
+    }
   });
 
   it("does the same with an ssh2 whose insides are unknown", async () => {
