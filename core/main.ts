@@ -2,6 +2,7 @@
 // The front door: the only reader of the environment and of the process. Everything else gets what it needs from here.
 import { homedir } from "node:os";
 import process from "node:process";
+import { createInterface } from "node:readline/promises";
 import { createOutput } from "./cli/context.ts";
 import { runMedic } from "./cli/medic.ts";
 
@@ -14,10 +15,20 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await terminal.question(question, { signal: stop.signal });
+  } finally {
+    terminal.close();
+  }
+}
+
 process.exitCode = await runMedic(process.argv.slice(2), {
   env: process.env,
   home: homedir(),
   folder: process.cwd(),
   out: createOutput(process, process.env),
+  ...(process.stdin.isTTY && process.stderr.isTTY ? { ask } : {}),
   stop: stop.signal,
 });

@@ -10,10 +10,14 @@ import type { Context } from "./context.ts";
 /** A configuration with its plugins. `broken` plugins are left out of the catalog. */
 export type Equipped = Loaded & { catalog: Catalog; broken: readonly BrokenPlugin[] };
 
-/** Reads the file that `--config`, `$MEDIC_CONFIG` or the folder names. Throws ConfigError. */
+/** The absolute path of the file that `--config`, `$MEDIC_CONFIG` or the folder names. */
+export function configPath(context: Context, option: string | undefined): string {
+  return resolve(context.folder, option ?? (context.env["MEDIC_CONFIG"] || "hosts.yaml"));
+}
+
+/** Reads that file. Throws ConfigError. */
 export function readConfig(context: Context, option: string | undefined): Loaded {
-  const named = option ?? (context.env["MEDIC_CONFIG"] || "hosts.yaml");
-  const file = resolve(context.folder, named);
+  const file = configPath(context, option);
   // Short where that is possible: the name begins every line of a report.
   const near = relative(context.folder, file);
   const shown = near.startsWith("..") || isAbsolute(near) ? file : near;

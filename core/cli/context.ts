@@ -10,6 +10,8 @@ export type Context = {
   /** Folder that relative paths start from. */
   folder: string;
   out: Output;
+  /** Asks the person at the terminal and answers with the line; absent where nobody can be asked. */
+  ask?: (question: string) => Promise<string>;
   /** Aborts when the person presses Ctrl-C or the system says stop. */
   stop: AbortSignal;
 };

@@ -62,7 +62,7 @@ function needsOf(host: HostConfig, { catalog }: Equipped, { env }: Context): Sud
 }
 
 async function examine(hosts: readonly HostConfig[], equipped: Equipped, context: Context): Promise<Check[]> {
-  const transport = createTransport(Object.fromEntries(hosts.map((host) => [host.name, host])), {
+  const transport = createTransport(equipped.config.hosts, {
     log: silent,
     agentSocket: context.env["SSH_AUTH_SOCK"],
     drainSeconds: { diagnostics: 1, fixes: 1 },

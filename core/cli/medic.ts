@@ -14,6 +14,7 @@ import { investigate } from "./investigate.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 import { tool } from "./tool.ts";
+import { trust } from "./trust.ts";
 import { toCommand } from "./verb.ts";
 import { medicVersion, version } from "./version.ts";
 
@@ -56,6 +57,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       demo: toCommand(demo, context, answered),
       doctor: toCommand(doctor, context, answered),
       config,
+      trust: toCommand(trust, context, answered),
       hosts: toCommand(hosts, context, answered),
       tool: toCommand(tool, context, answered),
       investigate: toCommand(investigate, context, answered),
@@ -64,7 +66,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       token: toCommand(token, context, answered),
       version: toCommand(version, context, answered),
     },
-  }) as CommandDef;
+  });
 }
 
 /** The usage text when somebody asks for it or says nothing at all. */

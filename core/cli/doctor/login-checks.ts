@@ -97,6 +97,7 @@ function copyId(host: HostConfig): string {
 }
 
 function reachMend(host: HostConfig, message: string): string {
+  if (host.jump !== undefined) return `it is reached through another host: medic doctor ${host.jump} first`;
   if (/ENOTFOUND|EAI_AGAIN/.test(message))
     return `hosts.${host.name}.address: a name that resolves here, or its IP address`;
   if (/ECONNREFUSED/.test(message))
@@ -106,5 +107,5 @@ function reachMend(host: HostConfig, message: string): string {
 
 function hostKeyMend(host: HostConfig, offered: string | undefined): string {
   if (offered === undefined) return `ssh-keyscan -p ${host.port} ${quote(host.address)} | ssh-keygen -lf -`;
-  return `compare it with what ssh-keygen -lf says of the keys in /etc/ssh on the host; if it is the same, write below hosts.${host.name}:  hostKey: ${offered}`;
+  return `compare it with what ssh-keygen -lf says of the keys in /etc/ssh on the host; if it is the same: medic trust ${host.name}, or write below hosts.${host.name}:  hostKey: ${offered}`;
 }
