@@ -5,6 +5,7 @@ import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
 import { configCheck } from "./config-check.ts";
+import { configImport } from "./config-import.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
@@ -43,8 +44,14 @@ export async function runMedic(rawArgs: readonly string[], context: Context): Pr
 
 function commandTree(context: Context, answered: (code: ExitCode) => void): CommandDef {
   const config = defineCommand({
-    meta: { name: "config", description: "Check hosts.yaml: medic config check" },
-    subCommands: { check: toCommand(configCheck, context, answered) },
+    meta: {
+      name: "config",
+      description: "Check hosts.yaml, or make entries of ~/.ssh/config: medic config check | import",
+    },
+    subCommands: {
+      check: toCommand(configCheck, context, answered),
+      import: toCommand(configImport, context, answered),
+    },
   });
   return defineCommand({
     meta: {

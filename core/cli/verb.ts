@@ -9,6 +9,8 @@ export type Verb<T extends ArgsDef> = {
   args?: T;
   /** Takes options that are not declared, e.g. a tool's input; they arrive raw. */
   takesMore?: true;
+  /** Takes any number of words; all of them are in `args._`. */
+  takesMany?: true;
   run(args: ParsedArgs<T>, context: Context, rawArgs: readonly string[]): Promise<ExitCode> | ExitCode;
 };
 
@@ -22,7 +24,7 @@ export function toCommand<T extends ArgsDef>(
     meta: { name: verb.name, description: verb.description },
     args: verb.args ?? ({} as T),
     async run({ args, rawArgs }) {
-      if (verb.takesMore !== true) refuseUnknown(verb.name, verb.args ?? {}, rawArgs);
+      if (verb.takesMore !== true) refuseUnknown(verb, rawArgs);
       answered(await verb.run(args, context, rawArgs));
     },
   });
@@ -33,10 +35,10 @@ export function defineVerb<const T extends ArgsDef>(verb: Verb<T>): Verb<T> {
   return verb;
 }
 
-function refuseUnknown(verb: string, args: ArgsDef, rawArgs: readonly string[]): void {
-  const declared = Object.entries(args);
+function refuseUnknown<T extends ArgsDef>({ name: verb, args, takesMany }: Verb<T>, rawArgs: readonly string[]): void {
+  const declared = Object.entries(args ?? {});
   const options = new Map(declared.filter(([, arg]) => arg.type !== "positional"));
-  const placesMax = declared.length - options.size;
+  const placesMax = takesMany === true ? Infinity : declared.length - options.size;
   let places = 0;
   for (let index = 0; index < rawArgs.length; index++) {
     const raw = rawArgs[index] ?? "";
