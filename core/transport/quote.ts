@@ -30,7 +30,7 @@ export function render(command: Command, { privilege, killAfterSeconds }: Render
         ...limit,
         "sh",
         "-c",
-        `${rootFunction(privilege === "sudo" ? [...sudo, ...limit] : [])}\n${command[2]}`,
+        `${rootFunction(privilege === "sudo" ? [...sudo, ...limit] : [])}\n${innerLimit(command[2], limit)}${command[2]}`,
         ...command.slice(3),
       ]
     : command[0] === "root"
@@ -69,4 +69,12 @@ function isScript(command: Command): boolean {
 // ends only sudo. Without sudo a second `timeout` would leave the process group and miss the KILL.
 function rootFunction(prefix: readonly string[]): string {
   return `root() { ${[...prefix, '"$@"'].join(" ")}; }`;
+}
+
+// A `timeout` in the script would make a process group of its own and miss the KILL that ends the script's. busybox's makes
+// none, and has no such option.
+function innerLimit(text: string | undefined, limit: readonly string[]): string {
+  if (limit.length === 0 || text === undefined || !/\btimeout\b/.test(text)) return "";
+  const inForeground = "command timeout --foreground";
+  return `timeout() { if ${inForeground} 9 true 2>/dev/null; then ${inForeground} "$@"; else command timeout "$@"; fi; }\n`;
 }

@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import type { Client, ClientChannel } from "ssh2";
 import type { Channel, Output } from "./connection.ts";
 import { LinkLost, OpenRefused, textOf } from "./errors.ts";
-import { execOn } from "./ssh2-internals.ts";
+import { execOn, serverSoftware } from "./ssh2-internals.ts";
 
 /** A host that never answers the proof gets its slot back after this. */
 const proofSeconds = 2;
@@ -59,7 +59,9 @@ export class SshChannel implements Channel {
     const channel = this.#channel;
     if (channel === undefined) return;
     // KILL at once: a child that ignores TERM would outlive its leader. Signal first: a closed channel is deaf.
-    channel.signal("KILL");
+    // dropbear signals only the process that it started, the host's own `timeout`: killed, it would leave its command to
+    // run for ever; told that its time is up, it kills the whole group.
+    channel.signal(serverSoftware(this.#client).startsWith("dropbear") ? "ALRM" : "KILL");
     const timer = setTimeout(() => channel.close(), killedSeconds * 1000);
     channel.once("close", () => clearTimeout(timer));
   }

@@ -116,6 +116,18 @@ describe("render", () => {
     assert.equal(shell(render(script('root echo "$1"', "it's"), plain)), "it's\n");
   });
 
+  it("keeps a script's own timeout within reach of the KILL that ends the script, and its verdict", () => {
+    const limited = { ...plain, killAfterSeconds: 20 };
+    const group = 'timeout 9 sh -c "ps -o pgid= -p \\$\\$"; ps -o pgid= -p $$';
+    const [inner, outer] = shell(render(script(group), limited))
+      .trim()
+      .split(/\s+/);
+    assert.equal(inner, outer);
+    assert.equal(shell(render(script("timeout 0.1 sleep 9; echo $?"), limited)), "124\n");
+    assert.doesNotMatch(render(script("uptime"), limited), /foreground/);
+    assert.doesNotMatch(render(script("timeout 9 uptime"), plain), /foreground/);
+  });
+
   it("does not take a script's argument for the word root", () => {
     assert.equal(shell(render(["echo", "root"], sudo)), "root\n");
   });
