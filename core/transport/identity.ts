@@ -1,7 +1,8 @@
 // The private key of a host as doctor looks at it: is it there, may it be read, by whom, and does it open. Knows neither
 // hosts nor connections.
 import { readFile, stat } from "node:fs/promises";
-import ssh2 from "ssh2";
+import ssh2, { type ParsedKey } from "ssh2";
+import { signingFault } from "./ssh-authentication.ts";
 
 export type KeyFile =
   | { is: "usable" }
@@ -11,6 +12,7 @@ export type KeyFile =
   | { is: "locked" }
   | { is: "wrong-passphrase" }
   | { is: "public" }
+  | { is: "cannot-sign"; why: string }
   | { is: "no-key"; why: string };
 
 /** Looks at a private key file. Never rejects. */
@@ -33,12 +35,15 @@ export async function inspectKey(path: string, passphrase: string | undefined): 
       return { is: "wrong-passphrase" };
     return { is: "no-key", why: key.message };
   }
+  const fault = signingFault(key);
+  if (fault !== undefined) return { is: "cannot-sign", why: fault };
   return (mode & 0o077) === 0 ? { is: "usable" } : { is: "exposed", mode: mode.toString(8) };
 }
 
-function parsed(text: Buffer, passphrase: string | undefined): object | Error {
+function parsed(text: Buffer, passphrase: string | undefined): ParsedKey | Error {
   try {
-    return ssh2.utils.parseKey(text, passphrase);
+    const key: ParsedKey | ParsedKey[] | Error = ssh2.utils.parseKey(text, passphrase);
+    return Array.isArray(key) ? (key[0] ?? new Error("it holds no key")) : key;
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }

@@ -31,7 +31,26 @@ export async function loadKey(host: string, path: string, passphrase: string | u
   }
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   if (key === undefined || !key.isPrivateKey()) throw cannot("is a public key: the identity is the file without .pub");
+  const fault = signingFault(key);
+  if (fault !== undefined) throw cannot(`cannot sign here: ${fault}. ${otherKey}`);
   return { parsed: key, path };
+}
+
+/** What to do about a key that cannot sign. */
+export const otherKey = "Make one that every runtime signs with: ssh-keygen -t ed25519 -f ~/.ssh/medic_ed25519";
+
+/**
+ * Why a private key cannot sign in this runtime: Deno's crypto takes only some ECDSA keys, and no RSA key out of an
+ * encrypted PEM. A trial tells which, before anything is dialed; ed25519 needs none.
+ */
+export function signingFault(key: Pick<ParsedKey, "type" | "sign">): string | undefined {
+  if (key.type === "ssh-ed25519") return undefined;
+  try {
+    const signed: Buffer | Error = key.sign(Buffer.alloc(32), key.type === "ssh-rsa" ? "sha256" : undefined);
+    return signed instanceof Error ? `${key.type}: ${signed.message.split("\n")[0]}` : undefined;
+  } catch (error) {
+    return `${key.type}: ${textOf(error)}`;
+  }
 }
 
 export type Authentication = {

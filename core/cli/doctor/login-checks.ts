@@ -4,6 +4,7 @@ import type { HostConfig } from "../../config/schema.ts";
 import { quote } from "../../transport/quote.ts";
 import type { Check } from "./check.ts";
 import type { KeyFile } from "../../transport/identity.ts";
+import { otherKey } from "../../transport/ssh-authentication.ts";
 
 /** What a key file's state means, and what mends it. */
 export function keyMends(key: KeyFile, host: HostConfig): { ok: boolean; says: string; mend?: string } {
@@ -41,6 +42,8 @@ export function keyMends(key: KeyFile, host: HostConfig): { ok: boolean; says: s
       };
     case "public":
       return { ok: false, says: `${path} is a public key`, mend: `${setting}.identity: the file without .pub` };
+    case "cannot-sign":
+      return { ok: false, says: `${path} cannot sign here: ${key.why}`, mend: otherKey };
     default:
       return {
         ok: false,
