@@ -4,6 +4,7 @@
 //   POST /webhooks/alertmanager   POST /webhooks/generic         GET /livez   GET /readyz   (no token)
 //   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?}
 //   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}
+//   GET  /metrics                 (Prometheus)
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import * as v from "valibot";
@@ -16,6 +17,7 @@ import { type GenericMapping, type LabelNames, parseGeneric } from "../incident/
 import { SourceError } from "../incident/sources/source.ts";
 import type { Log } from "../log.ts";
 import { readJson } from "./body.ts";
+import { type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
 import { RequestError } from "./request-error.ts";
 import { stateName } from "./shapes.ts";
 import { ownerOf, presentedToken, type Token } from "./tokens.ts";
@@ -29,9 +31,10 @@ export type AppParts = {
     incident(id: string): IncidentRecord | undefined;
     incidents(wanted: { states?: readonly State["is"][]; limit?: number }): IncidentRecord[];
     events(id: string): JournalEvent[];
+    tallies(): Tallies;
   };
   /** What the connections did, by host; see `hostsShape`. */
-  statistics(): readonly object[];
+  statistics(): readonly HostNumbers[];
   /** Runs one tool for a person. Undefined when there is no such host. */
   runTool(call: ToolRequest, signal: AbortSignal): Promise<ToolAnswer | undefined>;
   tokens: readonly Token[];
@@ -138,6 +141,11 @@ export function createApp(parts: AppParts): Hono<Variables> {
     return c.json({ incident: taken }, 202);
   });
 
+  app.get("/metrics", (c) => {
+    const measured = { hosts: parts.statistics(), tallies: journal.tallies(), states: stateName.options };
+    const text = metricsText({ ...measured, isReady: parts.trouble() === undefined });
+    return c.body(text, 200, { "Content-Type": metricsType });
+  });
   app.get("/hosts", (c) => c.json({ hosts: parts.statistics() }));
   app.post("/hosts/:host/tools/:tool", async (c) => {
     const { host, tool } = c.req.param();

@@ -55,3 +55,9 @@ export function journalError(doing: string, error: unknown): JournalError {
   if (known === undefined) return new JournalError("io", `${doing}: ${said.split("\n")[0]}`, error);
   return new JournalError(known[1], `${doing}: ${known[2]}`, error);
 }
+
+/** Whether SQLite said it, and not the step that was being written. */
+export function isDatabaseError(error: unknown): boolean {
+  if (error instanceof JournalError) return true;
+  return error instanceof Error && "code" in error && /SQLITE|INVALID_STATE/.test(String(error.code));
+}

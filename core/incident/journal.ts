@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { canonical, GENESIS, linkOf, type Verified, walk } from "./chain.ts";
 import { type IncidentRecord, isOver, type JournalEvent, type NewEvent, reduce, type State } from "./incident.ts";
-import { JournalError, journalError } from "./journal-error.ts";
+import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 
@@ -176,6 +176,17 @@ export class Journal {
     return { service: Number(row?.["service"]), host: Number(row?.["host"]) };
   }
 
+  /** How many incidents there are of each state, and fixes of each outcome. */
+  tallies(): { incidents: Record<string, number>; fixes: Record<string, number> } {
+    const counted = (what: string): Record<string, number> =>
+      Object.fromEntries(this.#all(what).map(({ name, number }) => [String(name), Number(number)]));
+    const outcome = "SELECT body ->> '$.outcome' AS name, count(*) AS number FROM events";
+    return {
+      incidents: counted("SELECT state AS name, count(*) AS number FROM incidents GROUP BY state"),
+      fixes: counted(`${outcome} WHERE kind = 'fix-judged' GROUP BY name`),
+    };
+  }
+
   /** Walks the chain from the first event on. */
   verify(): Verified {
     const walked = walk(this.#statement("SELECT sequence, body, hash FROM events ORDER BY sequence").iterate());
@@ -305,9 +316,4 @@ function recordOf(row: Row | undefined): IncidentRecord | undefined {
 
 function eventOf(row: Row): JournalEvent {
   return JSON.parse(String(row["body"])) as JournalEvent;
-}
-
-function isDatabaseError(error: unknown): boolean {
-  if (error instanceof JournalError) return true;
-  return error instanceof Error && "code" in error && /SQLITE|INVALID_STATE/.test(String(error.code));
 }
