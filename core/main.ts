@@ -30,5 +30,9 @@ process.exitCode = await runMedic(process.argv.slice(2), {
   folder: process.cwd(),
   out: createOutput(process, process.env),
   ...(process.stdin.isTTY && process.stderr.isTTY ? { ask } : {}),
+  onHangup(listener) {
+    process.on("SIGHUP", listener);
+    return () => void process.off("SIGHUP", listener);
+  },
   stop: stop.signal,
 });

@@ -50,10 +50,15 @@ export type Errand = {
   approved?: boolean;
 };
 
-/** Makes toolboxes that share the rule "one fix at a time per host". */
-export function createToolboxes(parts: ToolboxParts): (errand: Errand) => Toolbox {
+/** Makes toolboxes that share the rule "one fix at a time per host"; with the same `inTurn`, others share it too. */
+export function createToolboxes(parts: ToolboxParts, inTurn: InTurn = createFixTurns()): (errand: Errand) => Toolbox {
+  return (errand) => new IncidentToolbox(parts, errand, inTurn);
+}
+
+/** Whose fix it is: one at a time per host. */
+export function createFixTurns(): InTurn {
   const fixTurns = new Map<string, Promise<unknown>>();
-  const inTurn: InTurn = (host, run) => {
+  return (host, run) => {
     const turn = (fixTurns.get(host) ?? Promise.resolve()).then(run, run);
     fixTurns.set(
       host,
@@ -61,7 +66,6 @@ export function createToolboxes(parts: ToolboxParts): (errand: Errand) => Toolbo
     );
     return turn;
   };
-  return (errand) => new IncidentToolbox(parts, errand, inTurn);
 }
 
 type InTurn = <T>(host: string, run: () => Promise<T>) => Promise<T>;

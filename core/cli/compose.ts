@@ -6,7 +6,7 @@ import { createClaude } from "../agent/claude.ts";
 import { createRespond, type Respond } from "../agent/respond.ts";
 import type { Responder, Toolbox, ToolOutcome } from "../agent/responder.ts";
 import { createRunbookResponder } from "../agent/runbook.ts";
-import { createToolboxes, type Errand } from "../agent/toolbox.ts";
+import { createFixTurns, createToolboxes, type Errand } from "../agent/toolbox.ts";
 import type { Config } from "../config/schema.ts";
 import { openByHand } from "../incident/by-hand.ts";
 import { createDesk, type Desk } from "../incident/desk.ts";
@@ -16,11 +16,12 @@ import { type Known, targetFor, targetOf } from "../incident/target.ts";
 import type { Log } from "../log.ts";
 import type { Incident } from "../plugin/contract.ts";
 import type { Catalog } from "../plugin/catalog.ts";
-import { createTransport, type Transport } from "../transport/pool.ts";
+import { type Changed, createTransport, type Transport } from "../transport/pool.ts";
 
-export type Parts = {
-  config: Config;
-  catalog: Catalog;
+/** What hosts.yaml and the plugins say; exchanged as a whole. */
+export type Settings = { config: Config; catalog: Catalog };
+
+export type Parts = Settings & {
   journal: Journal;
   log: Log;
   /** The ssh-agent's socket, for hosts with `agent: true`. */
@@ -33,6 +34,10 @@ export type Hands = {
   toolboxFor(errand: Errand): Toolbox;
   runTool(call: ByHand, signal: AbortSignal): Promise<ToolOutcome>;
   known: Known;
+  /** The settings that count now. What is at work keeps those it began with. */
+  settings(): Settings;
+  /** Other settings, from the next incident on; answers with the hosts that are reached anew. */
+  take(settings: Settings): Changed;
 };
 
 /** What heals by itself. */
@@ -42,61 +47,86 @@ const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> =
   await delay(milliseconds, undefined, { signal });
 };
 
-export function composeHands({ config, catalog, journal, log, agentSocket }: Parts): Hands {
-  const transport = createTransport(config.hosts, { log, agentSocket, connectionsMax: config.pool.connections });
-  const toolboxFor = createToolboxes({
-    reach: transport,
-    tools: catalog,
-    ownership: (host) => ({
-      trust: config.hosts[host]?.trust ?? "observe",
-      protect: config.hosts[host]?.protect ?? [],
-    }),
-    limits: config.limits,
-    fixesSince: (host, key, sinceMs) => journal.fixesSince(host, key, sinceMs),
-    now: Date.now,
-    sleep,
-    log,
-  });
-  const known: Known = { hosts: config.hosts, healerOf: (host, service) => catalog.healerOf(host, service) };
+export function composeHands(parts: Parts): Hands {
+  const { journal, log, agentSocket } = parts;
+  let settings: Settings = { config: parts.config, catalog: parts.catalog };
+  const transport = createTransport(settings.config.hosts, { log, agentSocket });
+  const inTurn = createFixTurns();
+  const toolboxFor = (errand: Errand): Toolbox => {
+    const { config, catalog } = settings;
+    const toolboxes = createToolboxes(
+      {
+        reach: transport,
+        tools: catalog,
+        ownership: (host) => ({
+          trust: config.hosts[host]?.trust ?? "observe",
+          protect: config.hosts[host]?.protect ?? [],
+        }),
+        limits: config.limits,
+        fixesSince: (host, key, sinceMs) => journal.fixesSince(host, key, sinceMs),
+        now: Date.now,
+        sleep,
+        log,
+      },
+      inTurn,
+    );
+    return toolboxes(errand);
+  };
+  const open = (hand: Parameters<typeof openByHand>[1], plugin: string): ReturnType<typeof openByHand> =>
+    openByHand({ journal, now: Date.now }, hand, plugin);
   return {
     transport,
     toolboxFor,
-    known,
-    runTool: (call, signal) =>
-      runByHand(
-        { tools: catalog, toolboxFor, open: (hand, plugin) => openByHand({ journal, now: Date.now }, hand, plugin) },
-        call,
-        signal,
-      ),
+    known: {
+      get hosts() {
+        return settings.config.hosts;
+      },
+      healerOf: (host, service) => settings.catalog.healerOf(host, service),
+    },
+    runTool: (call, signal) => runByHand({ tools: settings.catalog, toolboxFor, open }, call, signal),
+    settings: () => settings,
+    take(next) {
+      settings = { config: next.config, catalog: next.catalog };
+      return transport.reconfigure(next.config.hosts);
+    },
   };
 }
 
 /** `dryRun`: looks and plans, and runs no fix. */
 export function composeMedic(parts: Parts, { dryRun = false }: { dryRun?: boolean } = {}): Medic {
-  const { config, catalog, journal, log } = parts;
+  const { journal, log } = parts;
   const hands = composeHands(parts);
-  const runbooksFor = (incident: Incident): ReturnType<Catalog["runbooksFor"]> => catalog.runbooksFor(incident);
-  const respond = createRespond({
-    responders: respondersOf(parts, runbooksFor),
-    toolboxFor: hands.toolboxFor,
-    runbooksFor,
-    evidenceFor: (incident, plugin) => catalog.evidenceFor(incident, plugin),
-    record: (incident, event) => void journal.append([{ ...event, incident }]),
-    sleep,
-    now: Date.now,
-  });
+  /** Made for one incident, which ends with the settings it began with. */
+  const respond: Respond = (incident, signal, how) => {
+    const { config, catalog } = hands.settings();
+    const runbooksFor = (one: Incident): ReturnType<Catalog["runbooksFor"]> => catalog.runbooksFor(one);
+    const work = createRespond({
+      responders: respondersOf(config, log, runbooksFor),
+      toolboxFor: hands.toolboxFor,
+      runbooksFor,
+      evidenceFor: (one, plugin) => catalog.evidenceFor(one, plugin),
+      record: (id, event) => void journal.append([{ ...event, incident: id }]),
+      sleep,
+      now: Date.now,
+    });
+    return work(incident, signal, how);
+  };
   const desk = createDesk({
     journal,
     respond: (incident, signal) => respond(incident, signal, { dryRun }),
-    limits: config.limits,
+    get limits() {
+      return hands.settings().config.limits;
+    },
     log,
     sleep,
   });
   const intake = createIntake({
     journal,
-    targetOf: (alert) => targetOf(alert, config.alerts, hands.known),
+    targetOf: (alert) => targetOf(alert, hands.settings().config.alerts, hands.known),
     targetFor: (host, service) => targetFor(host, service, hands.known),
-    limits: config.limits,
+    get limits() {
+      return hands.settings().config.limits;
+    },
     now: Date.now,
     log,
   });
@@ -105,7 +135,8 @@ export function composeMedic(parts: Parts, { dryRun = false }: { dryRun?: boolea
 
 /** In the owner's order. Without a key there is no Claude at all: no client is made, so no request can leave. */
 function respondersOf(
-  { config, log }: Parts,
+  config: Config,
+  log: Log,
   runbooksFor: (incident: Incident) => ReturnType<Catalog["runbooksFor"]>,
 ): Responder[] {
   const { responder } = config;

@@ -12,6 +12,8 @@ export type Context = {
   out: Output;
   /** Asks the person at the terminal and answers with the line; absent where nobody can be asked. */
   ask?: (question: string) => Promise<string>;
+  /** Hears each SIGHUP from now on; returns how to stop hearing. Without a listener it ends the process, as it should. */
+  onHangup?: (listener: () => void) => () => void;
   /** Aborts when the person presses Ctrl-C or the system says stop. */
   stop: AbortSignal;
 };

@@ -1,6 +1,7 @@
 // `medic serve`: takes alerts and heals. Holds the data folder, takes up what an earlier process left, listens, and on
 // SIGTERM stops in order: no new requests, no new turns, work under way gets its grace, connections are drained.
 import { pid } from "node:process";
+import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { createApp } from "../http/app.ts";
 import { ListenError, type Listening, listen } from "../http/server.ts";
@@ -9,8 +10,9 @@ import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
-import { type Equipped, readEquipped } from "./config-file.ts";
+import { configPath, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
+import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { configArg, defineVerb } from "./verb.ts";
 import { medicVersion } from "./version.ts";
@@ -45,7 +47,9 @@ export const serve = defineVerb({
         { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"] },
         equipped.config.server.data,
       );
+      const stopReloading = reloading(args.config, equipped, serving, context, log);
       await stopped(context);
+      stopReloading();
       log.info("medic_stopping", {});
       await serving.close();
       log.info("medic_stopped", {});
@@ -56,6 +60,38 @@ export const serve = defineVerb({
   },
 });
 
+/** Takes up hosts.yaml whenever it changes; returns how to stop that. */
+function reloading(
+  option: string | undefined,
+  { config: first }: Equipped,
+  serving: Serving,
+  context: Context,
+  log: Log,
+): () => void {
+  const file = configPath(context, option);
+  const reload = createReload<Equipped>({
+    stamp: () => stampOf(file),
+    read: () => readEquipped(context, option),
+    take(next, why) {
+      for (const { folder, why: fault } of next.broken) log.error("plugin_skipped", { folder, why: fault });
+      const { added, removed, remade } = serving.take(next);
+      const names = { added: added.join(","), removed: removed.join(","), reconnected: remade.join(",") };
+      log.info("config_reloaded", { by: why, hosts: Object.keys(next.config.hosts).length, ...names });
+      for (const setting of ["listen", "data"] as const) {
+        if (isDeepStrictEqual(first.server[setting], next.config.server[setting])) continue;
+        log.warning("restart_needed", { setting: `server.${setting}`, why: "it counts from the next start on" });
+      }
+    },
+    log,
+  });
+  const stopHearing = context.onHangup?.(() => void reload.now("SIGHUP"));
+  const timer = setInterval(() => void reload.look(), lookSeconds * 1000);
+  return () => {
+    clearInterval(timer);
+    stopHearing?.();
+  };
+}
+
 export type Serving = Medic & { listening: Listening; close(): Promise<void> };
 
 /** A whole Medic that listens. With a `dataFolder`, other verbs find it through the note it leaves there. */
@@ -63,16 +99,23 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
   const { config, journal, log, catalog } = parts;
   const medic = composeMedic(parts);
   const local = newToken();
-  const { generic } = config.alerts;
   const app = createApp({
     intake: medic.intake,
     journal,
     statistics: () => medic.transport.statistics(),
-    runTool: async (call, signal) => (Object.hasOwn(config.hosts, call.host) ? medic.runTool(call, signal) : undefined),
+    runTool: async (call, signal) =>
+      Object.hasOwn(medic.settings().config.hosts, call.host) ? medic.runTool(call, signal) : undefined,
     // The note's token lives as long as this process and is readable by its user alone.
-    tokens: [...config.server.tokens, { name: "this machine", sha256: local.sha256 }],
-    ...(generic === undefined ? {} : { generic: { mapping: generic, names: labelNames(config.alerts) } }),
-    limits: config.limits,
+    get tokens() {
+      return [...medic.settings().config.server.tokens, { name: "this machine", sha256: local.sha256 }];
+    },
+    get generic() {
+      const { alerts } = medic.settings().config;
+      return alerts.generic === undefined ? undefined : { mapping: alerts.generic, names: labelNames(alerts) };
+    },
+    get limits() {
+      return medic.settings().config.limits;
+    },
     trouble: () => journal.trouble(),
     now: Date.now,
     log,

@@ -22,6 +22,7 @@ import { RequestError } from "./request-error.ts";
 import { stateName } from "./shapes.ts";
 import { ownerOf, presentedToken, type Token } from "./tokens.ts";
 
+/** Read anew at each request, so that tokens and limits may change meanwhile. */
 export type AppParts = {
   intake: {
     accept(alerts: readonly Alert[]): Promise<Accepted>;
@@ -39,7 +40,7 @@ export type AppParts = {
   runTool(call: ToolRequest, signal: AbortSignal): Promise<ToolAnswer | undefined>;
   tokens: readonly Token[];
   /** How `POST /webhooks/generic` reads a body; without it, it is refused. */
-  generic?: { mapping: GenericMapping; names: LabelNames };
+  generic?: { mapping: GenericMapping; names: LabelNames } | undefined;
   limits: { alertBytes: number };
   /** Why alerts cannot be taken at the moment. */
   trouble(): string | undefined;
