@@ -17,6 +17,7 @@ import type {
 import { conclude } from "../plugin/inquiry.ts";
 import type { Log } from "../log.ts";
 import { advised, type Answer, asObject, diagnose, knownCall, messageOf, type Reach, type Tools } from "./diagnosis.ts";
+import { createFixTurns, type InTurn } from "./fix-turns.ts";
 import { judge, type Trust } from "./policy.ts";
 import { redactText } from "./redact.ts";
 import type { OfferedTool, Toolbox, ToolCall, ToolOutcome } from "./responder.ts";
@@ -55,20 +56,6 @@ export function createToolboxes(parts: ToolboxParts, inTurn: InTurn = createFixT
   return (errand) => new IncidentToolbox(parts, errand, inTurn);
 }
 
-/** Whose fix it is: one at a time per host. */
-export function createFixTurns(): InTurn {
-  const fixTurns = new Map<string, Promise<unknown>>();
-  return (host, run) => {
-    const turn = (fixTurns.get(host) ?? Promise.resolve()).then(run, run);
-    fixTurns.set(
-      host,
-      turn.catch(() => undefined),
-    );
-    return turn;
-  };
-}
-
-type InTurn = <T>(host: string, run: () => Promise<T>) => Promise<T>;
 type Verdict = { outcome: FixOutcome; why: string; planned?: PlannedFix };
 
 class IncidentToolbox implements Toolbox {
