@@ -1,6 +1,6 @@
 // How many channels a host allows on one connection: learned once per host and remembered over its connections. Begins at
-// sshd's default. Lowered on honest evidence only (see channel-slots); raised one at a time by probes, opens beyond the
-// limit that carry no command, so that a refusal costs nothing.
+// sshd's default. Lowered on honest evidence only (see channel-slots); raised step by step by probes, opens beyond the limit
+// that carry no command, so that a refusal costs nothing.
 
 /** sshd's default MaxSessions, and what `auto` begins with. */
 const beginning = 10;
@@ -10,6 +10,8 @@ const highest = 100;
 const carriedFirst = 100;
 /** A host that has allowed more than it was thought to is asked again sooner. */
 const carriedNext = 10;
+const carriedMost = 10_000;
+const stepMax = 4;
 /** How long the host's no to a probe, or to a command, stands. */
 const refusalSeconds = 3600;
 
@@ -20,6 +22,7 @@ export class ChannelLimit {
   #knownMax = highest;
   #carried = 0;
   #carriedNeeded = carriedFirst;
+  #step = 1;
   #standsUntil = Number.NEGATIVE_INFINITY;
 
   /** A number in hosts.yaml stands; nothing is learned then. */
@@ -44,31 +47,39 @@ export class ChannelLimit {
   lower(open: number): void {
     if (!this.#isAuto || open >= this.#value) return;
     this.#value = open;
-    this.probed("refused");
+    this.probed(open, "no");
   }
 
-  /** A command got its channel while the connection was as full as it may be. */
+  /** A command took the last channel there was room for, or the last but one. */
   carried(): void {
     this.#carried += 1;
   }
 
-  get mayProbe(): boolean {
+  /**
+   * Best while no channel is closing, when a refusal is clear. Commands that come and go all the time may leave no such
+   * moment, so the longer it takes, the more may be closing.
+   */
+  mayProbe(closing: number): boolean {
     return (
       this.#isAuto &&
       this.#value < this.#knownMax &&
-      this.#carried >= this.#carriedNeeded &&
+      this.#carried >= this.#carriedNeeded + 2 * closing &&
       this.#now() >= this.#standsUntil
     );
   }
 
-  probed(answer: "opened" | "refused"): void {
+  /** So many channels a probe asks the host for. */
+  get probeTo(): number {
+    return Math.min(this.#knownMax, this.#value + this.#step);
+  }
+
+  /** `proven`: so many were certainly open at once. `unclear`: refused, but channels were closing that may have counted. */
+  probed(proven: number, answer: "all" | "no" | "unclear"): void {
+    this.#value = Math.max(this.#value, proven);
     this.#carried = 0;
-    if (answer === "opened") {
-      this.#value += 1;
-      this.#carriedNeeded = carriedNext;
-    } else {
-      this.#carriedNeeded = carriedFirst;
-      this.#standsUntil = this.#now() + refusalSeconds * 1000;
-    }
+    this.#step = answer === "all" ? Math.min(stepMax, this.#step * 2) : 1;
+    if (answer === "all") this.#carriedNeeded = carriedNext;
+    else this.#carriedNeeded = Math.min(carriedMost, Math.max(carriedFirst, this.#carriedNeeded * 2));
+    if (answer === "no") this.#standsUntil = this.#now() + refusalSeconds * 1000;
   }
 }

@@ -12,14 +12,21 @@ export const soonSeconds = 0.1;
 /** The right to use one channel. Released exactly once, however often it is disposed. */
 export type Lease = Disposable & {
   /** The channel is open: from now on it is evidence of what the host allows. */
-  confirm(): void;
+  confirm(channel?: Ending): void;
+  /** It is closing: whether the host still counts it is not known any more. */
+  closing(): void;
 };
+
+/** A channel whose command has ended closes by itself, before anybody here has asked for it. */
+type Ending = { readonly exit: number | undefined };
 
 export class ChannelSlots {
   readonly #limit: ChannelLimit;
   readonly #now: () => number;
   #taken = 0;
   #confirmed = 0;
+  /** Of each lease: whether the host may have let go of it. */
+  readonly #endings = new Set<() => boolean>();
   #caution: { limit: number; until: number } | undefined;
   #freedAt = Number.NEGATIVE_INFINITY;
 
@@ -30,6 +37,11 @@ export class ChannelSlots {
 
   get taken(): number {
     return this.#taken;
+  }
+
+  /** Those that the host certainly counts by the time it answers what is asked next, unless it refuses one of them. */
+  get certain(): number {
+    return [...this.#endings].filter((isEnding) => !isEnding()).length;
   }
 
   /** How many may be taken now: the limit, or less for a while after a refusal. */
@@ -43,9 +55,9 @@ export class ChannelSlots {
     return this.#taken < this.allowed ? this.#lease() : undefined;
   }
 
-  /** One beyond the limit, to learn whether the host allows more. Undefined when there is room within it. */
-  takeBeyond(): Lease | undefined {
-    return this.#caution === undefined && this.#taken === this.#limit.value ? this.#lease() : undefined;
+  /** Whatever the limit says, to learn whether the host allows more. */
+  takeBeyond(): Lease {
+    return this.#lease();
   }
 
   /**
@@ -55,7 +67,7 @@ export class ChannelSlots {
   refused(): "when-freed" | "soon" | "never" {
     const now = this.#now();
     if (this.#taken === 0) {
-      if (!this.#isCloseRecent) return "never";
+      if (!this.isCloseRecent) return "never";
       this.#caution = { limit: 0, until: now + soonSeconds * 1000 };
       return "soon";
     }
@@ -69,28 +81,38 @@ export class ChannelSlots {
     this.#learn();
   }
 
-  get #isCloseRecent(): boolean {
+  /** The host may count one that we have given back already. */
+  get isCloseRecent(): boolean {
     return this.#now() - this.#freedAt < recentSeconds * 1000;
   }
 
   #learn(): void {
-    if (!this.#isCloseRecent && this.#confirmed > 0) this.#limit.lower(this.#confirmed);
+    if (!this.isCloseRecent && this.#confirmed > 0) this.#limit.lower(this.#confirmed);
   }
 
   #lease(): Lease {
     this.#taken += 1;
     let isReleased = false;
     let isConfirmed = false;
+    let isClosing = false;
+    let opened: Ending | undefined;
+    const isEnding = () => isClosing || opened?.exit !== undefined;
+    this.#endings.add(isEnding);
     return {
-      confirm: () => {
+      confirm: (channel) => {
+        opened ??= channel;
         if (isReleased || isConfirmed) return;
         isConfirmed = true;
         this.#confirmed += 1;
+      },
+      closing: () => {
+        isClosing = true;
       },
       [Symbol.dispose]: () => {
         if (isReleased) return;
         isReleased = true;
         this.#taken -= 1;
+        this.#endings.delete(isEnding);
         // A refused open frees nothing on the host, so it is no recent close.
         if (isConfirmed) {
           this.#confirmed -= 1;

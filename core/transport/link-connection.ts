@@ -106,13 +106,8 @@ export class LinkConnection {
     const lease = warm?.lease ?? this.slots.take();
     if (lease === undefined) return undefined;
     this.#isTaken = true;
-    return { over: this, lease, channel: warm?.channel ?? warm?.opening ?? this.#parts.connection.open() };
-  }
-
-  /** The channel of a command is open. */
-  opened(lease: Lease): void {
-    lease.confirm();
     if (this.slots.taken + 1 >= this.#parts.limit.value) this.#parts.limit.carried();
+    return { over: this, lease, channel: warm?.channel ?? warm?.opening ?? this.#parts.connection.open() };
   }
 
   /** The host has not answered an open for so long that nobody should wait for this connection any more. */

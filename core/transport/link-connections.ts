@@ -15,8 +15,9 @@ import type { LinkParts } from "./link-settings.ts";
 const lowLimit = 2;
 /** The first in the queue has waited so long over an open connection… */
 const patienceSeconds = 1;
-/** …and those behind it will wait longer than a dial takes, at the pace so far. */
+/** …and those behind it will wait longer than this and than some dials take, at the pace so far. */
 const worthwhileSeconds = 0.5;
+const worthwhileDials = 4;
 /** After a further connection could not be had. */
 const extraPauseSeconds = 30;
 const connectionsMaxDefault = 3;
@@ -42,6 +43,8 @@ export class LinkConnections {
   readonly #connectionsMax: number;
   readonly #all: LinkConnection[] = [];
   #dialing: AbortController | undefined;
+  /** Of the last one that succeeded. */
+  #dialSeconds = 0;
   #isClosing = false;
   #extraAfter = Number.NEGATIVE_INFINITY;
   /** How the queue has moved since it began to wait over an open connection. */
@@ -136,10 +139,11 @@ export class LinkConnections {
     }
     const now = this.#parts.clock.now();
     this.#rush ??= { since: now, served: 0, servedAt: now };
-    const mayHaveMore = staying.length < this.#connectionsMax && now >= this.#extraAfter;
-    if (!mayHaveMore || taking.some((one) => one.isProbing)) return;
-    if (this.#limit.value <= lowLimit || this.#isStanding(waiting, this.#rush)) return this.#dial(waiting.count);
-    this.#cancelLook ??= this.#parts.clock.after(worthwhileSeconds, () => {
+    if (staying.length >= this.#connectionsMax || taking.some((one) => one.isProbing)) return;
+    const pauseSeconds = (this.#extraAfter - now) / 1000;
+    const isWanted = this.#limit.value <= lowLimit || this.#isStanding(waiting, this.#rush);
+    if (isWanted && pauseSeconds <= 0) return this.#dial(waiting.count);
+    this.#cancelLook ??= this.#parts.clock.after(Math.max(worthwhileSeconds, pauseSeconds), () => {
       this.#cancelLook = undefined;
       this.#hooks.changed();
     });
@@ -150,7 +154,9 @@ export class LinkConnections {
     const waitedSeconds = (now - Math.max(waiting.firstSince, rush.since)) / 1000;
     if (waitedSeconds < patienceSeconds) return false;
     const behindSeconds = (waiting.count / rush.served) * ((now - rush.since) / 1000);
-    return (now - rush.servedAt) / 1000 >= worthwhileSeconds || behindSeconds >= worthwhileSeconds;
+    // Where everything is slow, commands and dials alike, one more dial would only take from what there is.
+    const worthwhile = Math.max(worthwhileSeconds, worthwhileDials * this.#dialSeconds);
+    return (now - rush.servedAt) / 1000 >= worthwhile || behindSeconds >= worthwhile;
   }
 
   #calm(): void {
@@ -175,7 +181,8 @@ export class LinkConnections {
       }
       this.#dialing = undefined;
       this.#breaker.connected();
-      this.#record.established(connection, (clock.now() - startedAt) / 1000);
+      this.#dialSeconds = (clock.now() - startedAt) / 1000;
+      this.#record.established(connection, this.#dialSeconds);
       if (connection.channelsMax !== undefined) this.#limit.bound(connection.channelsMax);
       opened = this.#add(connection, place);
       this.#hooks.changed();
@@ -188,7 +195,7 @@ export class LinkConnections {
       this.#record.dialFailed(error, waiting);
       if (this.#all.some((one) => one.takesMore)) {
         this.#extraAfter = clock.now() + extraPauseSeconds * 1000;
-        return;
+        return this.#hooks.changed();
       }
       this.#breaker.failed(error);
       this.#hooks.failed(error);

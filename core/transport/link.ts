@@ -109,7 +109,7 @@ export class Link {
     try {
       // A warm channel is open: its command leaves within this very call.
       channel = given instanceof Promise ? await given : given;
-      over.opened(held);
+      held.confirm(channel);
       // Given up while the host was opening: nothing may be sent any more.
       if (request.isOver) channel.close();
       else await this.#exec(request, channel, over);
@@ -117,6 +117,7 @@ export class Link {
       if (error instanceof OpenRefused) return error;
       this.#broken(request, error, over);
     } finally {
+      held.closing();
       over.answered(held);
       this.#sent.delete(request);
     }

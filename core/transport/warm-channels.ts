@@ -35,7 +35,8 @@ export class WarmChannels {
   readonly #parts: Parts;
   readonly #ahead: WarmChannel[] = [];
   readonly #peaks = { now: 0, before: 0, since: 0 };
-  #isProbing = false;
+  /** Opens of a probe that the host has not answered. */
+  #probing = 0;
   #closed = 0;
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
@@ -45,7 +46,7 @@ export class WarmChannels {
 
   /** Slots held by channels that no command uses. */
   get held(): number {
-    return this.#ahead.length + (this.#isProbing ? 1 : 0);
+    return this.#ahead.length + this.#probing;
   }
 
   get open(): number {
@@ -68,7 +69,7 @@ export class WarmChannels {
     const ahead = isWanting ? 0 : wanted;
     while (this.#ahead.length < ahead && slots.taken + 1 < slots.allowed) if (!this.#openAhead()) break;
     const isShort = isWanting || this.#ahead.length < wanted;
-    if (isShort && limit.mayProbe && !this.#isProbing) this.#probe();
+    if (isShort && this.#probing === 0 && limit.mayProbe(slots.taken - slots.certain)) this.#probe();
   }
 
   #isWarming(): boolean {
@@ -107,7 +108,7 @@ export class WarmChannels {
   }
 
   #opened(warm: WarmChannel, channel: Channel): void {
-    warm.lease.confirm();
+    warm.lease.confirm(channel);
     warm.channel = channel;
     void channel.released.then(() => {
       if (!this.#forget(warm)) return;
@@ -125,28 +126,38 @@ export class WarmChannels {
     return true;
   }
 
-  // The slots within the limit are filled first: the answer counts only when all of them are taken.
+  // Channels that are closing may be gone on the host or not, so as many more are asked for: what is open then is certain.
+  // Commands take those that come before they would ask for one of their own.
   #probe(): void {
     const { slots, limit, connection } = this.#parts;
-    while (slots.taken < limit.value) if (!this.#openAhead()) return;
-    const lease = slots.takeBeyond();
-    if (lease === undefined) return;
-    this.#isProbing = true;
-    const warm: WarmChannel = { lease, opening: connection.open() };
-    warm.opening.then(
-      (channel) => {
-        this.#isProbing = false;
-        limit.probed("opened");
-        this.#ahead.push(warm);
-        this.#opened(warm, channel);
-        this.#parts.changed();
-      },
-      () => {
-        this.#isProbing = false;
-        limit.probed("refused");
-        lease[Symbol.dispose]();
-        this.#parts.changed();
-      },
-    );
+    const certain = slots.certain;
+    const { taken } = slots;
+    const asked = limit.probeTo - certain;
+    let opened = 0;
+    let answered = 0;
+    const answer = () => {
+      answered += 1;
+      this.#probing -= 1;
+      if (answered < asked) return;
+      const isClear = taken + opened <= limit.value && !slots.isCloseRecent;
+      limit.probed(certain + opened, opened === asked ? "all" : isClear ? "no" : "unclear");
+      this.#parts.changed();
+    };
+    for (let count = 0; count < asked; count += 1) {
+      const warm: WarmChannel = { lease: slots.takeBeyond(), opening: connection.open() };
+      this.#probing += 1;
+      warm.opening.then(
+        (channel) => {
+          opened += 1;
+          this.#ahead.push(warm);
+          this.#opened(warm, channel);
+          answer();
+        },
+        () => {
+          warm.lease[Symbol.dispose]();
+          answer();
+        },
+      );
+    }
   }
 }

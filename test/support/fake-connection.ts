@@ -2,6 +2,8 @@
 import type { Channel, Connection, Output } from "../../core/transport/connection.ts";
 import { LinkLost, OpenRefused } from "../../core/transport/errors.ts";
 
+type FakeOptions = { isEager?: boolean; opensAhead?: boolean; canProbe?: boolean; channelsMax?: number };
+
 export class FakeConnection implements Connection {
   readonly address = "fake:22";
   readonly fingerprint = "SHA256:fake";
@@ -10,12 +12,30 @@ export class FakeConnection implements Connection {
   /** Opens that were asked for and not answered. */
   readonly opening: { accept(): FakeChannel; refuse(): void; lose(): void }[] = [];
   isEnded = false;
+  isCut = false;
+  readonly opensAhead: boolean;
+  readonly channelsMax?: number;
+  /** Present when the connection can be asked whether it lives. */
+  readonly probe?: () => Promise<void>;
+  /** Questions that were not answered. */
+  readonly probes: PromiseWithResolvers<void>[] = [];
+  /** What `heard` tells; grows with each answer. */
+  bytes = 0;
   #resolveGone: (value: Awaited<Connection["gone"]>) => void;
   /** Answers every open at once when set. */
   readonly #isEager: boolean;
 
-  constructor({ isEager = true }: { isEager?: boolean } = {}) {
+  constructor({ isEager = true, opensAhead = false, canProbe = false, channelsMax }: FakeOptions = {}) {
     this.#isEager = isEager;
+    this.opensAhead = opensAhead;
+    if (channelsMax !== undefined) this.channelsMax = channelsMax;
+    if (canProbe) {
+      this.probe = () => {
+        const probe = Promise.withResolvers<void>();
+        this.probes.push(probe);
+        return probe.promise;
+      };
+    }
     const { promise, resolve } = Promise.withResolvers<Awaited<Connection["gone"]>>();
     this.gone = promise;
     this.#resolveGone = resolve;
@@ -41,6 +61,31 @@ export class FakeConnection implements Connection {
   end(): void {
     this.isEnded = true;
     this.#resolveGone({ reason: "ended", why: "closed by us" });
+  }
+
+  cut(): void {
+    this.isCut = true;
+    this.lose();
+  }
+
+  heard(): number {
+    return this.bytes;
+  }
+
+  /** Answers what was asked. */
+  answer(): void {
+    this.bytes += 1;
+    for (const probe of this.probes.splice(0)) probe.resolve();
+  }
+
+  /** Channels that carry a command which has not ended. */
+  get busy(): FakeChannel[] {
+    return this.channels.filter(({ line, exit }) => line !== undefined && exit === undefined);
+  }
+
+  /** Channels that carry none. */
+  get spare(): FakeChannel[] {
+    return this.channels.filter(({ line, isClosed }) => line === undefined && !isClosed);
   }
 
   lose(): void {

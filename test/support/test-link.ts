@@ -1,6 +1,7 @@
 // A link whose dials and hosts the test plays, on a clock that the test moves.
 import assert from "node:assert/strict";
 import type { Log } from "../../core/log.ts";
+import type { ConnectionCap } from "../../core/transport/connection-cap.ts";
 import type { Connection } from "../../core/transport/connection.ts";
 import { TransportError } from "../../core/transport/errors.ts";
 import { Link } from "../../core/transport/link.ts";
@@ -23,8 +24,10 @@ export const read: Terms = { kind: "diagnostic", tool: "docker_status", commandS
 export const change: Terms = { kind: "fix", tool: "docker_restart", commandSeconds: 20 };
 
 /** A link whose dials the test answers. */
-export function linkWith(settings: Partial<PoolSettings> = {}) {
-  const clock = new FakeClock();
+export function linkWith(
+  settings: Partial<PoolSettings> = {},
+  { cap, clock = new FakeClock() }: { cap?: ConnectionCap; clock?: FakeClock } = {},
+) {
   const dials: PromiseWithResolvers<Connection>[] = [];
   const events: { level: string; event: string; fields: Record<string, unknown> }[] = [];
   const at =
@@ -37,7 +40,9 @@ export function linkWith(settings: Partial<PoolSettings> = {}) {
     dials.push(attempt);
     return attempt.promise;
   };
-  const link = new Link({ host: "nexus", transport: "ssh", pool: { ...pool, ...settings }, log, clock, dial });
+  const random = () => 0.5;
+  const own = { ...pool, ...settings };
+  const link = new Link({ host: "nexus", transport: "ssh", pool: own, log, clock, cap, random, dial });
   const connect = async (connection = new FakeConnection()) => {
     dials.at(-1)?.resolve(connection);
     await settled();

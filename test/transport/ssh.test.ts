@@ -36,7 +36,7 @@ describe("a cold burst of a hundred commands", () => {
   });
 
   it("asks again for refused channels when the server allows fewer than it thought", async () => {
-    const { counts, reused } = await burst(3);
+    const { counts, reused } = await burst(3, 1);
     assert.ok(counts.refused > 0);
     assert.equal(reused, 99);
   });
@@ -54,7 +54,7 @@ describe("a cold burst of a hundred commands", () => {
 
   it("does the same with an ssh2 whose insides are unknown", async () => {
     await withUnknownSsh2(async () => void (await burst(10)));
-    await withUnknownSsh2(async () => void (await burst(3)));
+    await withUnknownSsh2(async () => void (await burst(3, 1)));
   });
 });
 

@@ -11,7 +11,7 @@ import { killProcess } from "../../support/system-user.ts";
 describe("dropbear", { skip: unfit(...dropbearPrograms) }, () => {
   it("carries 200 commands, one after the other, over one connection", async () => {
     await using dropbear = await startDropbear();
-    await using medic = reach(dropbear);
+    await using medic = reach(dropbear, { pool: { maxConnections: 1 } });
     for (let count = 0; count < 200; count += 1)
       assert.equal((await medic.run(dropbear.ledger.command(`command-${count}`))).exit, 0);
     for (const ran of dropbear.ledger.read().values()) assert.deepEqual(ran, { began: 1, ended: 1 });
