@@ -1,51 +1,145 @@
-// `npm run bench -- <scenario>`: figures anybody can measure again. A scenario measures and returns values; printing and
-// the exit code are here.
+// `npm run bench -- <scenario>`: figures anybody can measure again. A scenario measures and returns values; printing,
+// saving and the exit code are here.
 import { parseArgs } from "node:util";
+import { benchBurst } from "./burst.ts";
+import { Closing } from "./closing.ts";
 import { benchConnections, holds, type ConnectionsReport } from "./connections.ts";
+import { benchDial } from "./dial.ts";
 import { benchIdle, type IdleReport } from "./idle.ts";
+import { benchLatency } from "./latency.ts";
+import { save, writeReport } from "./report.ts";
+import type { BenchReport } from "./report-shape.ts";
+import { benchScale } from "./scale.ts";
+import type { BlockTime } from "./cells.ts";
 import { hasSshd, startSandbox, startSshd } from "./server.ts";
+import { setup } from "./setup.ts";
+import { columns, reportTable } from "./table.ts";
+import { benchThroughput } from "./throughput.ts";
 
 const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--server sshd|sandbox] [--json]
        npm run bench -- idle [--server sshd|sandbox] [--json]
-The server is a real sshd with stock limits where /usr/sbin/sshd exists, else the sandbox.`;
+       npm run bench -- latency [--rtt 0|20|50]      one command on a standing connection, one and ten at once
+       npm run bench -- burst                        100 at once on a cold client, stock sshd
+       npm run bench -- dial [--rtt 50]              from nothing to the first result
+       npm run bench -- throughput                   100 MiB of output
+       npm run bench -- scale [--connections 1000]   pooled connections in one process
+         each of these with [--rounds 5] [--quick] [--json] [--save]
+       npm run bench -- setup [--yes]                installs the peers
+       npm run bench -- report                       writes docs/benchmarks/README.md from what --save kept
+       npm run bench -- all                          every scenario with peers, saved, and the report
+connections and idle use a real sshd with stock limits where /usr/sbin/sshd exists, else the sandbox; the others need sshd.`;
+
+const options = {
+  bursts: { type: "string", default: "5,10,24,50,100" },
+  server: { type: "string", default: hasSshd() ? "sshd" : "sandbox" },
+  json: { type: "boolean", default: false },
+  rtt: { type: "string" },
+  rounds: { type: "string" },
+  quick: { type: "boolean", default: false },
+  connections: { type: "string", default: "1000" },
+  save: { type: "boolean", default: false },
+  yes: { type: "boolean", default: false },
+} as const;
+type Values = ReturnType<typeof parse>["values"];
+type Scenario = (closing: Closing, time: BlockTime) => Promise<BenchReport>;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  let parsed;
   try {
-    const options = {
-      bursts: { type: "string", default: "5,10,24,50,100" },
-      server: { type: "string", default: hasSshd() ? "sshd" : "sandbox" },
-      json: { type: "boolean", default: false },
-    } as const;
-    parsed = parseArgs({ options, allowPositionals: true });
+    const { positionals, values } = parse();
+    const [name = "", ...rest] = positionals;
+    if (rest.length > 0) return complain(`Cannot run "${positionals.join(" ")}": one benchmark at a time`);
+    if (name === "connections" || name === "idle") return await against(name, values);
+    if (name === "setup") return await setup(values.yes);
+    if (name === "report") return writeReport();
+    const scenarios = withPeers(values);
+    if (name === "all") return await runAll(values);
+    const scenario = scenarios.get(name);
+    if (scenario === undefined) return complain(`Cannot run "${name}": no such benchmark`);
+    const report = await run(name, scenario, values);
+    print(values.json, report, reportTable(report));
+    if (values.save) save(report);
+    return report.targets.every(({ met }) => met) ? 0 : 1;
   } catch (error) {
     return complain(error instanceof Error ? error.message : String(error));
   }
-  const [scenario, ...rest] = parsed.positionals;
-  const bursts = parsed.values.bursts.split(",").map(Number);
-  if (rest.length > 0 || (scenario !== "connections" && scenario !== "idle"))
-    return complain(`Cannot run "${parsed.positionals.join(" ")}": no such benchmark`);
-  if (bursts.some((burst) => !Number.isInteger(burst) || burst < 1 || burst > 1000)) {
-    return complain(`Cannot use --bursts "${parsed.values.bursts}": whole numbers from 1 to 1000, with commas`);
-  }
-  if (parsed.values.server !== "sshd" && parsed.values.server !== "sandbox") {
-    return complain(`Cannot use --server "${parsed.values.server}": sshd or sandbox`);
-  }
-  const server = await (parsed.values.server === "sshd" ? startSshd() : startSandbox());
+}
+
+function parse() {
+  return parseArgs({ options, allowPositionals: true });
+}
+
+function withPeers(values: Values): ReadonlyMap<string, Scenario> {
+  const rttMs = (fallback: number) => whole("--rtt", values.rtt ?? String(fallback), 0, 1000);
+  const connections = whole("--connections", values.connections, 1, 5000);
+  return new Map<string, Scenario>([
+    ["latency", (closing, time) => benchLatency(closing, rttMs(0), time)],
+    ["burst", (closing, time) => benchBurst(closing, rttMs(0), time)],
+    ["dial", (closing, time) => benchDial(closing, rttMs(50), time)],
+    ["throughput", benchThroughput],
+    ["scale", (closing, time) => benchScale(closing, connections, time)],
+  ]);
+}
+
+async function run(name: string, scenario: Scenario, values: Values): Promise<BenchReport> {
+  if (!hasSshd()) throw new Error(`Cannot run "${name}": there is no /usr/sbin/sshd. Install openssh-server`);
+  const rounds = whole("--rounds", values.rounds ?? (values.quick ? "2" : "5"), 1, 100);
+  const say = (progress: string) => void process.stderr.write(`${name}: ${progress}\n`);
+  const closing = new Closing();
   try {
-    if (scenario === "connections") {
+    return await scenario(closing, { rounds, blockMs: values.quick ? 150 : 400, say });
+  } finally {
+    await closing.close();
+  }
+}
+
+async function runAll(values: Values): Promise<number> {
+  let isAllMet = true;
+  for (const rtt of ["0", "20", "50"]) isAllMet = (await runOne("latency", { ...values, rtt })) && isAllMet;
+  for (const name of ["burst", "dial", "throughput", "scale"]) {
+    isAllMet = (await runOne(name, values)) && isAllMet;
+  }
+  writeReport();
+  return isAllMet ? 0 : 1;
+}
+
+async function runOne(name: string, values: Values): Promise<boolean> {
+  const scenario = withPeers(values).get(name);
+  if (scenario === undefined) return false;
+  const report = await run(name, scenario, values);
+  process.stdout.write(`${reportTable(report)}\n\n`);
+  save(report);
+  return report.targets.every(({ met }) => met);
+}
+
+/** Those that compare only designs, and run where there is no sshd too. */
+async function against(name: "connections" | "idle", values: Values): Promise<number> {
+  const bursts = values.bursts.split(",").map((burst) => whole("--bursts", burst, 1, 1000));
+  if (values.server !== "sshd" && values.server !== "sandbox") {
+    return complain(`Cannot use --server "${values.server}": sshd or sandbox`);
+  }
+  const server = await (values.server === "sshd" ? startSshd() : startSandbox());
+  const closing = new Closing();
+  closing.add(() => server.close());
+  try {
+    if (name === "connections") {
       const report = await benchConnections(server, bursts);
-      print(parsed.values.json, report, connectionsTable(report));
+      print(values.json, report, connectionsTable(report));
       return holds(report) ? 0 : 1;
     }
     const report = await benchIdle(server);
-    print(parsed.values.json, report, idleTable(report));
+    print(values.json, report, idleTable(report));
     return report.results.every((row) => row.passed) ? 0 : 1;
   } finally {
-    await server.close();
+    await closing.close();
   }
+}
+
+function whole(option: string, text: string, least: number, most: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= least && number <= most) return number;
+  throw new Error(`Cannot use ${option} "${text}": whole numbers from ${least} to ${most}`);
 }
 
 function complain(text: string): number {
@@ -58,7 +152,7 @@ function print(isJson: boolean, report: object, table: string): void {
 }
 
 function connectionsTable({ server, results }: ConnectionsReport): string {
-  const head = `${server.kind} ${server.version}, MaxSessions ${server.maxSessions}, MaxStartups ${server.maxStartups}; counted by the server (warm: the warm-up included)\n`;
+  const head = `${server.kind} ${server.version}, MaxSessions ${server.maxSessions}, MaxStartups ${server.maxStartups}; counted by the server\n`;
   const rows = results.map((row) => [
     row.client,
     row.temperature,
@@ -73,18 +167,4 @@ function connectionsTable({ server, results }: ConnectionsReport): string {
 function idleTable({ server, results }: IdleReport): string {
   const rows = results.map((row) => [row.passed ? "yes" : "NO", row.claim, row.saw]);
   return `${server.kind} ${server.version}; seen in the server's log\n${columns([["holds", "claim", "seen"], ...rows])}`;
-}
-
-function columns(rows: readonly (readonly (string | number)[])[]): string {
-  const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => String(row[index]).length)));
-  const cell = (value: string | number, width: number) =>
-    typeof value === "number" ? String(value).padStart(width) : value.padEnd(width);
-  return rows
-    .map((row) =>
-      row
-        .map((value, index) => cell(value, widths[index] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }
