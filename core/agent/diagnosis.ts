@@ -10,7 +10,12 @@ import type { OfferedTool, ToolCall } from "./responder.ts";
 export interface Reach {
   run(host: string, command: Command, how: How): Promise<Result>;
 }
-export type How = { kind: "diagnostic" | "fix"; tool: string; commandSeconds: number; signal?: AbortSignal };
+export type How = {
+  kind: "diagnostic" | "fix";
+  tool: string;
+  /** The host's own commandTimeout when absent. */ commandSeconds?: number;
+  signal?: AbortSignal;
+};
 
 /** What the toolbox asks of the plugins. */
 export interface Tools {

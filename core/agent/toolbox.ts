@@ -257,7 +257,8 @@ class IncidentToolbox implements Toolbox {
     for (const [index, step] of steps.entries()) {
       try {
         // No signal: a fix under way is never cut, it is waited for and judged.
-        const how = { kind: "fix", tool: tool.name, commandSeconds: tool.timeoutSeconds ?? 60 } as const;
+        const limit = tool.timeoutSeconds === undefined ? {} : { commandSeconds: tool.timeoutSeconds };
+        const how = { kind: "fix", tool: tool.name, ...limit } as const;
         const result = await reach.run(this.#errand.host, step, how);
         if (result.exit === 0) continue;
         const text = redactText((result.stderr.trim() || result.stdout.trim()).slice(-2000));

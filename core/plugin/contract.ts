@@ -76,7 +76,7 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
   /** How long to wait for `healthy`, and how long it has to hold with the same marker. */
   withinSeconds: number;
   stableSeconds: number;
-  /** Per step; 60 when absent. */
+  /** Per step; the host's pool.commandTimeout when absent. */
   timeoutSeconds?: number;
 }
 
