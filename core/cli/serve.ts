@@ -11,6 +11,7 @@ import { createLog, type Log } from "../log.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
+import { requireKeys } from "./keys.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { configArg, defineVerb } from "./verb.ts";
 import { medicVersion } from "./version.ts";
@@ -33,6 +34,7 @@ export const serve = defineVerb({
   },
   async run(args, context): Promise<ExitCode> {
     const equipped = await readEquipped(context, args.config);
+    await requireKeys(Object.values(equipped.config.hosts));
     const write = (line: string): void => context.out.line(line);
     const log = await createLog({ level: args["log-level"], json: args["log-json"] === true, write });
     for (const { folder, why } of equipped.broken) log.error("plugin_skipped", { folder, why });
