@@ -94,7 +94,7 @@ function sumUp({ driver, blocks, connections, error }: Tally, cell: Cell): Measu
       perSecond: rounded(median(perSecondRounds), 1),
       cpuMsPerCommand: perCommand(({ cpuMs }) => cpuMs),
       serverCpuMsPerCommand: perCommand(({ serverCpuMs }) => serverCpuMs),
-      rssMb: rounded(driver.cost().rssMb, 1),
+      rssMb: rounded(Math.max(...blocks.map(({ rssMb }) => rssMb)), 1),
       failed,
       serverConnections: connections,
     },

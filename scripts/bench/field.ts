@@ -38,18 +38,19 @@ export async function takeField({ clients, rttMs, limits }: FieldPlan, closing: 
   return { sshd, drivers, missing, rttMs, ...measured };
 }
 
-export type Block = { answer: Answer; cpuMs: number; serverCpuMs: number; connections: number };
+export type Block = { answer: Answer; cpuMs: number; rssMb: number; serverCpuMs: number; connections: number };
 
 /** Runs one client's block alone and asks both sides what it cost. */
 export async function block({ sshd }: Field, driver: Driver, work: () => Promise<Answer>): Promise<Block> {
   const before = { client: driver.cost(), server: treeCost(sshd.pid), counts: sshd.counts() };
   const answer = await work();
-  const cpuMs = driver.cost().cpuMs - before.client.cpuMs;
+  const after = driver.cost();
+  const cpuMs = after.cpuMs - before.client.cpuMs;
   // The goodbyes of connections that are not kept belong to this block, not to the next client's.
   await quiet(sshd, Math.max(1, before.counts.authenticated - before.counts.closed));
   const serverCpuMs = treeCost(sshd.pid).cpuMs - before.server.cpuMs;
   const connections = sshd.counts().authenticated - before.counts.authenticated;
-  return { answer, cpuMs, serverCpuMs, connections };
+  return { answer, cpuMs, rssMb: after.rssMb, serverCpuMs, connections };
 }
 
 /** Every client closes what it has; the server has seen it. */

@@ -14,7 +14,7 @@ export type Row = {
   p50Ms: number;
   p95Ms: number;
   perSecond: number;
-  /** The client's whole process tree; resolution of the kernel's clock, 10 ms over all rounds. */
+  /** The client's whole process tree; what has ended counts in the kernel's ticks of 10 ms, over all rounds. */
   cpuMsPerCommand: number;
   serverCpuMsPerCommand: number;
   rssMb: number;

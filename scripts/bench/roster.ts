@@ -1,7 +1,7 @@
 // Whom Medic is measured against, what each needs, and whether that is here. A peer that is missing is named with the
 // reason and the way to get it; it is never left out without a word.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nodeArguments } from "./child.ts";
@@ -75,7 +75,7 @@ export function peerVersions(): Record<string, string> {
     openssh: /OpenSSH_[\w.]+/.exec(said("ssh", "-V"))?.[0] ?? "missing",
     asyncssh: /^[\d.]+$/.test(asyncssh) ? asyncssh : "missing",
     go: /go[\d.]+/.exec(said("go", "version"))?.[0] ?? "missing",
-    "x/crypto": /^Version: (.*)$/m.exec(dpkg("golang-golang-x-crypto-dev"))?.[1] ?? "missing",
+    "x/crypto": debianVersion("golang-golang-x-crypto-dev") ?? "missing",
   };
 }
 
@@ -104,6 +104,12 @@ function lacking(client: ClientName): string | undefined {
   }
 }
 
-function dpkg(name: string): string {
-  return spawnSync("dpkg", ["-s", name], { encoding: "utf8" }).stdout ?? "";
+/** Of an installed package; undefined where it is not, or where there is no Debian. */
+export function debianVersion(name: string): string | undefined {
+  const status = "/var/lib/dpkg/status";
+  if (!existsSync(status)) return undefined;
+  const entry = readFileSync(status, "utf8")
+    .split("\n\n")
+    .find((entry) => entry.startsWith(`Package: ${name}\nStatus: install ok installed\n`));
+  return entry === undefined ? undefined : /^Version: (.*)$/m.exec(entry)?.[1];
 }

@@ -50,12 +50,11 @@ async function hold(field: Field, driver: Driver, hosts: number, { rounds, say }
   const dialed = await run();
   say(`${driver.name}: ${rounded((hosts / dialed.answer.wallMs) * 1000, 0)} dials a second`);
   const blocks = [];
-  const rssMbRounds: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     blocks.push(await run());
-    rssMbRounds.push(driver.cost().rssMb);
   }
   await driver.release();
+  const rssMbRounds = blocks.map(({ rssMb }) => rssMb);
   const latencies = blocks.flatMap(({ answer }) => answer.latenciesMs);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const failed = sum([dialed, ...blocks].map(({ answer }) => answer.failed));

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { debianPeers, goProgram, goSource, muster, npmPeers, peerFolder } from "./roster.ts";
+import { debianPeers, debianVersion, goProgram, goSource, muster, npmPeers, peerFolder } from "./roster.ts";
 
 export async function setup(isAgreed: boolean): Promise<number> {
   mkdirSync(peerFolder, { recursive: true });
@@ -13,7 +13,7 @@ export async function setup(isAgreed: boolean): Promise<number> {
   writeFileSync(join(peerFolder, "package.json"), `${JSON.stringify(about, null, 2)}\n`);
   // No install scripts: Medic's own ssh2 has no native addon either.
   run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], peerFolder);
-  const lacking = debianPeers.filter((name) => spawnSync("dpkg", ["-s", name], { stdio: "ignore" }).status !== 0);
+  const lacking = debianPeers.filter((name) => debianVersion(name) === undefined);
   if (lacking.length > 0) await installDebian(lacking, isAgreed);
   buildGo();
   const { contenders, missing } = muster(["node-ssh", "ssh-mcp", "openssh-mux", "asyncssh", "go"]);
