@@ -62,7 +62,8 @@ async function main(): Promise<number> {
     if (values.save) save(report);
     return report.targets.every(({ met }) => met) ? 0 : 1;
   } catch (error) {
-    return complain(error instanceof Error ? error.message : String(error));
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 2;
   }
 }
 
