@@ -70,7 +70,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       plugin,
       version: toCommand(version, context, answered),
     },
-  }) as CommandDef;
+  });
 }
 
 /** The usage text when somebody asks for it or says nothing at all. */
