@@ -5,6 +5,7 @@ import { benchBurst } from "./burst.ts";
 import { Closing } from "./closing.ts";
 import { benchConnections, holds, type ConnectionsReport } from "./connections.ts";
 import { benchDial } from "./dial.ts";
+import { benchFaults } from "./faults.ts";
 import { benchIdle, type IdleReport } from "./idle.ts";
 import { benchLatency } from "./latency.ts";
 import { save, writeReport } from "./report.ts";
@@ -13,10 +14,10 @@ import { benchScale } from "./scale.ts";
 import type { BlockTime } from "./cells.ts";
 import { hasSshd, startSandbox, startSshd } from "./server.ts";
 import { setup } from "./setup.ts";
-import { columns, reportTable } from "./table.ts";
+import { columns, faultsTable, reportTable } from "./table.ts";
 import { benchThroughput } from "./throughput.ts";
 
-const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--server sshd|sandbox] [--json]
+const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--server sshd|sandbox] [--json] [--save]
        npm run bench -- idle [--server sshd|sandbox] [--json]
        npm run bench -- latency [--rtt 0|20|50]      one command on a standing connection, one and ten at once
        npm run bench -- burst                        100 at once on a cold client, stock sshd
@@ -24,6 +25,7 @@ const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--
        npm run bench -- throughput                   100 MiB of output
        npm run bench -- scale [--connections 1000]   pooled connections in one process
          each of these with [--rounds 5] [--quick] [--json] [--save]
+       npm run bench -- faults [--commands 2000] [--seed 1] [--json] [--save]   what breaks, and both sides' counts
        npm run bench -- setup [--yes]                installs the peers
        npm run bench -- report                       writes docs/benchmarks/README.md from what --save kept
        npm run bench -- all                          every scenario with peers, saved, and the report
@@ -37,6 +39,8 @@ const options = {
   rounds: { type: "string" },
   quick: { type: "boolean", default: false },
   connections: { type: "string", default: "1000" },
+  commands: { type: "string", default: "2000" },
+  seed: { type: "string", default: "1" },
   save: { type: "boolean", default: false },
   yes: { type: "boolean", default: false },
 } as const;
@@ -53,6 +57,7 @@ async function main(): Promise<number> {
     if (name === "connections" || name === "idle") return await against(name, values);
     if (name === "setup") return await setup(values.yes);
     if (name === "report") return writeReport();
+    if (name === "faults") return await faults(values);
     const scenarios = withPeers(values);
     if (name === "all") return await runAll(values);
     const scenario = scenarios.get(name);
@@ -84,12 +89,18 @@ function withPeers(values: Values): ReadonlyMap<string, Scenario> {
 }
 
 async function run(name: string, scenario: Scenario, values: Values): Promise<BenchReport> {
-  if (!hasSshd()) throw new Error(`Cannot run "${name}": there is no /usr/sbin/sshd. Install openssh-server`);
   const rounds = whole("--rounds", values.rounds ?? (values.quick ? "2" : "5"), 1, 100);
-  const say = (progress: string) => void process.stderr.write(`${name}: ${progress}\n`);
+  return closingAfter(name, (closing, say) => scenario(closing, { rounds, blockMs: values.quick ? 150 : 400, say }));
+}
+
+async function closingAfter<T>(
+  name: string,
+  use: (closing: Closing, say: (progress: string) => void) => Promise<T>,
+): Promise<T> {
+  if (!hasSshd()) throw new Error(`Cannot run "${name}": there is no /usr/sbin/sshd. Install openssh-server`);
   const closing = new Closing();
   try {
-    return await scenario(closing, { rounds, blockMs: values.quick ? 150 : 400, say });
+    return await use(closing, (progress) => void process.stderr.write(`${name}: ${progress}\n`));
   } finally {
     await closing.close();
   }
@@ -114,6 +125,15 @@ async function runOne(name: string, values: Values): Promise<boolean> {
   return report.targets.every(({ met }) => met);
 }
 
+async function faults(values: Values): Promise<number> {
+  const commands = whole("--commands", values.commands, 1, 100_000);
+  const seed = whole("--seed", values.seed, 0, 1_000_000);
+  const report = await closingAfter("faults", (closing, say) => benchFaults(closing, { commands, seed, say }));
+  print(values.json, report, faultsTable(report));
+  if (values.save) save(report);
+  return report.results.every(({ holds }) => holds) ? 0 : 1;
+}
+
 /** Those that compare only designs, and run where there is no sshd too. */
 async function against(name: "connections" | "idle", values: Values): Promise<number> {
   const bursts = values.bursts.split(",").map((burst) => whole("--bursts", burst, 1, 1000));
@@ -127,6 +147,7 @@ async function against(name: "connections" | "idle", values: Values): Promise<nu
     if (name === "connections") {
       const report = await benchConnections(server, bursts);
       print(values.json, report, connectionsTable(report));
+      if (values.save) save(report);
       return holds(report) ? 0 : 1;
     }
     const report = await benchIdle(server);

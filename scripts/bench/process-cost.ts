@@ -41,7 +41,7 @@ function residentKb(status: string): number {
 }
 
 // Each thread has its own list: a Go program forks from any of them.
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   return threadsOf(pid).flatMap((thread) =>
     (read(`/proc/${pid}/task/${thread}/children`) ?? "")
       .split(" ")

@@ -4,9 +4,11 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { barChart } from "./chart.ts";
+import type { ConnectionsReport } from "./connections.ts";
+import type { FaultsReport } from "./faults.ts";
 import type { BenchReport, Row } from "./report-shape.ts";
 import { descriptions } from "./roster.ts";
-import { rowCells, rowHead, targetCells } from "./table.ts";
+import { faultCells, faultHead, rowCells, rowHead, targetCells } from "./table.ts";
 import { missedFirst } from "./targets.ts";
 import { throughputMiB } from "./throughput.ts";
 
@@ -14,7 +16,9 @@ const root = resolve(import.meta.dirname, "../..");
 const folder = join(root, "docs/benchmarks");
 const order = ["latency", "burst", "dial", "throughput", "scale"];
 
-export function save(report: BenchReport): void {
+type Saved = BenchReport | FaultsReport | ConnectionsReport;
+
+export function save(report: Saved): void {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${nameOf(report)}.json`);
   writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
@@ -26,10 +30,9 @@ export function writeReport(): number {
   mkdirSync(folder, { recursive: true });
   const reports = readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
-    .map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as BenchReport)
-    .toSorted((a, b) => order.indexOf(a.benchmark) - order.indexOf(b.benchmark) || a.rttMs - b.rttMs);
+    .map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as Saved);
   if (reports.length === 0) throw new Error(`Cannot write a report: no runs in ${folder}. Run npm run bench -- all`);
-  for (const report of reports) {
+  for (const report of reports.filter(isMeasured)) {
     for (const { file, svg } of charts(report)) writeFileSync(join(folder, file), svg);
   }
   writeFileSync(join(folder, "README.md"), readme(reports));
@@ -38,7 +41,10 @@ export function writeReport(): number {
   return 0;
 }
 
-export function readme(reports: readonly BenchReport[]): string {
+export function readme(saved: readonly Saved[]): string {
+  const reports = saved
+    .filter(isMeasured)
+    .toSorted((a, b) => order.indexOf(a.benchmark) - order.indexOf(b.benchmark) || a.rttMs - b.rttMs);
   const targets = missedFirst(reports.flatMap(({ targets }) => targets));
   const missed = targets.filter(({ met }) => !met).length;
   return `# Benchmarks
@@ -71,7 +77,47 @@ acknowledgements, congestion windows and lost packets do between client and serv
 Nagle's algorithm off (ssh2 does not by itself) does better here than on a real line. RTT 0 is the direct path without
 the proxy, and shows it.
 
-${reports.map(section).join("\n")}`;
+${[...reports.map(section), ...saved.filter(isConnections).map(connectionsSection), ...saved.filter(isFaults).map(faultsSection)].join("\n")}`;
+}
+
+function isFaults(report: Saved): report is FaultsReport {
+  return report.benchmark === "faults";
+}
+
+function isConnections(report: Saved): report is ConnectionsReport {
+  return report.benchmark === "connections";
+}
+
+function isMeasured(report: Saved): report is BenchReport {
+  return !isFaults(report) && !isConnections(report);
+}
+
+function connectionsSection({ server, results }: ConnectionsReport): string {
+  const cells = results.map((row) => [
+    row.client,
+    row.temperature,
+    row.burst,
+    row.serverConnections,
+    row.failed,
+    row.wallMs,
+  ]);
+  return `## connections
+
+What a burst costs against ${server.version} with stock limits (MaxSessions ${server.maxSessions}, MaxStartups ${server.maxStartups}), counted by sshd.
+
+${markdown(["client", "", "burst", "connections", "failed", "ms"], cells)}
+`;
+}
+
+function faultsSection({ date, server, seed, results }: FaultsReport): string {
+  const held = results.filter(({ holds }) => holds).length;
+  return `## faults
+
+${held} of ${results.length} hold. What callers were told, and what the host itself recorded: *denied* is an error that says
+nothing ran, *unknown* one that says it may have. ${date.slice(0, 10)}, ${server.version}, seed ${seed}.
+
+${markdown(faultHead, results.map(faultCells))}
+`;
 }
 
 function section(report: BenchReport): string {
@@ -132,8 +178,10 @@ function charts(report: BenchReport): { file: string; title: string; svg: string
   );
 }
 
-function nameOf({ benchmark, rttMs }: BenchReport): string {
-  return benchmark === "latency" || benchmark === "dial" ? `${benchmark}-rtt-${rttMs}` : benchmark;
+function nameOf(report: Saved): string {
+  const { benchmark } = report;
+  const isByDistance = isMeasured(report) && (benchmark === "latency" || benchmark === "dial");
+  return isByDistance ? `${benchmark}-rtt-${report.rttMs}` : benchmark;
 }
 
 function titleOf({ benchmark, rttMs }: BenchReport): string {

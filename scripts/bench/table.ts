@@ -1,4 +1,5 @@
 // Tables for the terminal: text to the left, numbers to the right; the targets with what was missed on top.
+import type { FaultRow, FaultsReport } from "./faults.ts";
 import type { BenchReport, Row } from "./report-shape.ts";
 import type { Judged } from "./targets.ts";
 
@@ -53,6 +54,48 @@ export function targetCells({ met, what, wanted, bound, unit, figure, spread }: 
   const range = spread === undefined ? "" : ` (${spread[0]} – ${spread[1]})`;
   const measured = figure === null ? "not measured" : `${figure}${suffix}${range}`;
   return [met ? "met" : "MISSED", what, `${wanted === "at most" ? "≤" : "≥"} ${bound}${suffix}`, measured];
+}
+
+export const faultHead = [
+  "",
+  "fault",
+  "wanted",
+  "commands",
+  "done",
+  "denied",
+  "unknown",
+  "of these ran",
+  "ran twice",
+  "done, not run",
+  "denied, ran",
+  "connections",
+  "s",
+] as const;
+
+export function faultCells(row: FaultRow): Cell[] {
+  return [
+    row.holds ? "holds" : "BROKEN",
+    row.fault,
+    row.wanted,
+    row.commands,
+    row.done,
+    row.denied,
+    row.unknown,
+    row.unknownRan,
+    row.ranTwice,
+    row.doneNotRun,
+    row.deniedRan,
+    row.serverConnections,
+    row.seconds,
+  ];
+}
+
+export function faultsTable({ server, seed, results, records }: FaultsReport): string {
+  const head = `faults; ${server.version}, seed ${seed}; told by Medic, ran as the host itself recorded it (${records})`;
+  const errors = results.flatMap(({ fault, errors }) =>
+    Object.keys(errors).length === 0 ? [] : [`${fault}: ${JSON.stringify(errors)}`],
+  );
+  return [head, columns([faultHead, ...results.map(faultCells)]), ...errors].join("\n");
 }
 
 export function reportTable(report: BenchReport): string {

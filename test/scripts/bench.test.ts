@@ -10,6 +10,7 @@ import { barChart } from "../../scripts/bench/chart.ts";
 import { cpuTicks, treeCost } from "../../scripts/bench/process-cost.ts";
 import { readme } from "../../scripts/bench/report.ts";
 import type { BenchReport } from "../../scripts/bench/report-shape.ts";
+import { isSound, reckon } from "../../scripts/bench/reckoning.ts";
 import { countLog, logCounter } from "../../scripts/bench/sshd-log.ts";
 import { median, pairedRatio, quantile } from "../../scripts/bench/statistics.ts";
 import { bestPeer, judge, judgeRatio, missedFirst } from "../../scripts/bench/targets.ts";
@@ -99,6 +100,28 @@ describe("sshd's log", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("the reckoning of both sides", () => {
+  const told = [
+    { id: "1", told: "done" },
+    { id: "2", told: "unknown", error: "ConnectionLost" },
+    { id: "3", told: "unknown", error: "ConnectionLost" },
+    { id: "4", told: "denied", error: "DialTimeout" },
+  ] as const;
+
+  it("takes an unknown that ran and one that did not, and says how many were which", () => {
+    const counts = reckon(told, ["1", "2"]);
+    assert.equal(isSound(counts), true);
+    assert.deepEqual([counts.done, counts.unknown, counts.unknownRan, counts.denied], [1, 2, 1, 1]);
+    assert.deepEqual(counts.errors, { ConnectionLost: 2, DialTimeout: 1 });
+  });
+
+  it("takes nothing that ran twice, nothing done that did not run, nothing denied that ran", () => {
+    assert.equal(isSound(reckon(told, ["1", "2", "2"])), false);
+    assert.equal(isSound(reckon(told, ["2"])), false);
+    assert.equal(isSound(reckon(told, ["1", "4"])), false);
   });
 });
 
