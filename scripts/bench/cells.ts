@@ -94,7 +94,8 @@ function sumUp({ driver, blocks, connections, error }: Tally, cell: Cell): Measu
       perSecond: rounded(median(perSecondRounds), 1),
       cpuMsPerCommand: perCommand(({ cpuMs }) => cpuMs),
       serverCpuMsPerCommand: perCommand(({ serverCpuMs }) => serverCpuMs),
-      rssMb: rounded(Math.max(...blocks.map(({ rssMb }) => rssMb)), 1),
+      // A client whose processes live as long as a command has none to look at after it.
+      rssMb: rounded(Math.max(...blocks.map(({ rssMb }) => rssMb)) || NaN, 1),
       failed,
       serverConnections: connections,
     },

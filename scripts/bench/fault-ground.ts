@@ -1,6 +1,6 @@
 // Where a fault happens: a real sshd behind a link that can break, Medic's transport in front of it, and a file on the
 // host in which every command writes its number before anything else. Both sides' raw records are kept.
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { silent } from "../../core/log.ts";
 import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
@@ -46,7 +46,9 @@ export async function takeGround(keepIn: string, limits?: ServerLimits): Promise
   const sshd = await startSshd(limits);
   const proxy = await startFaultProxy(sshd.port);
   const ranPath = join(sshd.folder, "ran");
-  writeFileSync(ranPath, "", { mode: 0o666 });
+  writeFileSync(ranPath, "");
+  // Whoever logs in writes there; the mode of writeFileSync would be cut by our umask.
+  chmodSync(ranPath, 0o666);
   writeFileSync(join(keepIn, "told.jsonl"), "");
   const { address, user, identity, hostKey } = sshd;
   const { port } = proxy;

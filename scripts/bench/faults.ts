@@ -47,9 +47,10 @@ function whileRunning(name: string, act: (ground: Ground) => Promise<void> | voi
       const running = ground.run(5, 1, "fix");
       await ground.begun(5);
       await act(ground);
-      return running;
+      const hit = await running;
+      return [...hit, ...(await ground.run(1))];
     },
-    asWanted: all("unknown", "ConnectionLost"),
+    asWanted: (told) => all("unknown", "ConnectionLost")(told.slice(0, 5)) && all("done")(told.slice(5)),
   };
 }
 

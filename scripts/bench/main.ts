@@ -25,10 +25,10 @@ const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--
        npm run bench -- throughput                   100 MiB of output
        npm run bench -- scale [--connections 1000]   pooled connections in one process
          each of these with [--rounds 5] [--quick] [--json] [--save]
-       npm run bench -- faults [--commands 2000] [--seed 1] [--json] [--save]   what breaks, and both sides' counts
+       npm run bench -- faults [--commands 10000] [--seed 1] [--json] [--save]   what breaks, and both sides' counts
        npm run bench -- setup [--yes]                installs the peers
        npm run bench -- report                       writes docs/benchmarks/README.md from what --save kept
-       npm run bench -- all                          every scenario with peers, saved, and the report
+       npm run bench -- all                          all of these, saved, and the report
 connections and idle use a real sshd with stock limits where /usr/sbin/sshd exists, else the sandbox; the others need sshd.`;
 
 const options = {
@@ -39,7 +39,7 @@ const options = {
   rounds: { type: "string" },
   quick: { type: "boolean", default: false },
   connections: { type: "string", default: "1000" },
-  commands: { type: "string", default: "2000" },
+  commands: { type: "string" },
   seed: { type: "string", default: "1" },
   save: { type: "boolean", default: false },
   yes: { type: "boolean", default: false },
@@ -112,8 +112,10 @@ async function runAll(values: Values): Promise<number> {
   for (const name of ["burst", "dial", "throughput", "scale"]) {
     isAllMet = (await runOne(name, values)) && isAllMet;
   }
+  const saved = { ...values, save: true };
+  const isSound = (await against("connections", saved)) + (await faults(saved)) === 0;
   writeReport();
-  return isAllMet ? 0 : 1;
+  return isAllMet && isSound ? 0 : 1;
 }
 
 async function runOne(name: string, values: Values): Promise<boolean> {
@@ -126,7 +128,7 @@ async function runOne(name: string, values: Values): Promise<boolean> {
 }
 
 async function faults(values: Values): Promise<number> {
-  const commands = whole("--commands", values.commands, 1, 100_000);
+  const commands = whole("--commands", values.commands ?? (values.quick ? "1000" : "10000"), 1, 100_000);
   const seed = whole("--seed", values.seed, 0, 1_000_000);
   const report = await closingAfter("faults", (closing, say) => benchFaults(closing, { commands, seed, say }));
   print(values.json, report, faultsTable(report));

@@ -15,32 +15,35 @@ const peerShare = 0.1;
 /** Dials under way at once, and commands. */
 const concurrency = 10;
 const flatRatio = 1.1;
+const roundsMin = 6;
 
 type Scaled = { measured: Measured; rssMbRounds: number[] };
 
 export async function benchScale(closing: Closing, connections: number, time: BlockTime): Promise<BenchReport> {
   const field = await takeField({ clients, rttMs: 0, limits: raisedLimits }, closing);
   const machine = describeMachine(field.sshd);
+  const many = { ...time, rounds: Math.max(roundsMin, time.rounds) };
   const all = new Map<ClientName, Measured>();
   let ours: Scaled | undefined;
   for (const driver of field.drivers) {
     const isOurs = driver.name === "medic";
     const hosts = isOurs ? connections : Math.max(1, Math.round(connections * peerShare));
     time.say(`${driver.name}: ${hosts} connections`);
-    const scaled = await hold(field, driver, hosts, time);
+    const scaled = await hold(field, driver, hosts, many);
     if (isOurs) ours = scaled;
     all.set(driver.name, scaled.measured);
   }
+  // Halves, since one look at a garbage-collected process says little.
   const rss = ours?.rssMbRounds ?? [];
-  const [first] = rss;
-  const ratio = first === undefined ? undefined : (rss.at(-1) ?? NaN) / first;
-  const what = `memory with ${connections} pooled connections after ${time.rounds} rounds over all, of after the first`;
+  const half = Math.floor(rss.length / 2);
+  const ratio = median(rss.slice(-half)) / median(rss.slice(0, half));
+  const what = `memory with ${connections} pooled connections, later rounds over all, of earlier ones`;
   const target = judge({ what, wanted: "at most", bound: flatRatio }, ratio);
   const failed = judge(
     { what: `commands lost over ${connections} connections`, wanted: "at most", bound: 0, unit: "commands" },
     ours?.measured.row.failed,
   );
-  return reportOf("scale", machine, field, time, [all], [target, failed]);
+  return reportOf("scale", machine, field, many, [all], [target, failed]);
 }
 
 async function hold(field: Field, driver: Driver, hosts: number, { rounds, say }: BlockTime): Promise<Scaled> {
