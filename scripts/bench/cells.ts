@@ -61,7 +61,9 @@ async function warmUp(field: Field, driver: Driver, cell: Cell, { blockMs }: Blo
     const count = Math.max(2, cell.concurrency);
     const answer = await run(count);
     const fitting = blockMs / (answer.wallMs / count);
-    tally.count = Math.round(Math.min(cell.countMax, Math.max(cell.countMin, cell.concurrency, fitting)));
+    // Whole waves: a last one that is half empty would make everybody's commands per second look fewer.
+    const waves = Math.round(Math.min(cell.countMax, Math.max(cell.countMin, fitting)) / cell.concurrency);
+    tally.count = Math.max(1, waves) * cell.concurrency;
     return answer;
   });
   tally.connections = warm.connections;

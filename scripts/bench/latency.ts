@@ -33,7 +33,7 @@ export async function benchLatency(closing: Closing, rttMs: number, time: BlockT
   const cells: { cell: Cell; measured: Map<ClientName, Measured> }[] = [];
   for (const concurrency of [1, 10]) {
     for (const [payload, command] of payloads) {
-      const cell = { payload, command, concurrency, countMin: 2, countMax: 200 };
+      const cell = { payload, command, concurrency, countMin: 2 * concurrency, countMax: 200 };
       cells.push({ cell, measured: await measureCell(field, cell, time) });
     }
   }

@@ -29,6 +29,7 @@ const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--
        npm run bench -- setup [--yes]                installs the peers
        npm run bench -- report                       writes docs/benchmarks/README.md from what --save kept
        npm run bench -- all                          all of these, saved, and the report
+Ends with 1 when Medic lost a command or broke a promise; missed targets are told first, and end with 0.
 connections and idle use a real sshd with stock limits where /usr/sbin/sshd exists, else the sandbox; the others need sshd.`;
 
 const options = {
@@ -65,7 +66,7 @@ async function main(): Promise<number> {
     const report = await run(name, scenario, values);
     print(values.json, report, reportTable(report));
     if (values.save) save(report);
-    return report.targets.every(({ met }) => met) ? 0 : 1;
+    return losesNothing(report) ? 0 : 1;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     return 2;
@@ -107,15 +108,15 @@ async function closingAfter<T>(
 }
 
 async function runAll(values: Values): Promise<number> {
-  let isAllMet = true;
-  for (const rtt of ["0", "20", "50"]) isAllMet = (await runOne("latency", { ...values, rtt })) && isAllMet;
+  let isSound = true;
+  for (const rtt of ["0", "20", "50"]) isSound = (await runOne("latency", { ...values, rtt })) && isSound;
   for (const name of ["burst", "dial", "throughput", "scale"]) {
-    isAllMet = (await runOne(name, values)) && isAllMet;
+    isSound = (await runOne(name, values)) && isSound;
   }
   const saved = { ...values, save: true };
-  const isSound = (await against("connections", saved)) + (await faults(saved)) === 0;
+  const code = Math.max(await against("connections", saved), await faults(saved), isSound ? 0 : 1);
   writeReport();
-  return isAllMet && isSound ? 0 : 1;
+  return code;
 }
 
 async function runOne(name: string, values: Values): Promise<boolean> {
@@ -124,7 +125,12 @@ async function runOne(name: string, values: Values): Promise<boolean> {
   const report = await run(name, scenario, values);
   process.stdout.write(`${reportTable(report)}\n\n`);
   save(report);
-  return report.targets.every(({ met }) => met);
+  return losesNothing(report);
+}
+
+/** A missed target is told, not an error: a busy machine misses some. A command that Medic lost is one. */
+function losesNothing({ results }: BenchReport): boolean {
+  return results.every(({ client, failed }) => !client.startsWith("medic") || failed === 0);
 }
 
 async function faults(values: Values): Promise<number> {
