@@ -30,8 +30,15 @@ export type ToolboxParts = {
   tools: Tools;
   ownership(host: string): Ownership;
   limits: FixBudget & { findingBytes: number; stable?: number };
-  /** Fixes started since a time, over all incidents: for this service, for this host. */
-  fixesSince(host: string, key: string, sinceMs: number): { service: number; host: number };
+  /**
+   * Fixes started since a time, over all incidents: of this service (by its key, or by a name that is touched), on this
+   * host, and one of this service whose end nobody knows.
+   */
+  fixesSince(
+    host: string,
+    of: { key: string; touches: readonly string[] },
+    sinceMs: number,
+  ): { service: number; host: number; open?: { tool: string; incident: string } };
   now(): number;
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
   log: Log;
@@ -154,6 +161,12 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in known) return this.#refuse(call.tool, asObject(call.input), known.refused);
     const { input, options } = known;
     const tool = known.tool as Fix;
+    // Looking may borrow another plugin's defaults; changing may not: the owner enables plugins host by host.
+    if (!this.tools.some((offered) => offered.tool.name === tool.name)) {
+      const plugin = this.#parts.tools.pluginOf(tool.name);
+      const why = `the plugin "${plugin}" is not enabled: add it under hosts.${this.#errand.host}.plugins in hosts.yaml`;
+      return this.#refuse(tool.name, input, why);
+    }
     const unsure = this.#attempts.find(({ outcome }) => outcome === "unknown" || outcome === "unverified");
     if (unsure !== undefined) {
       return this.#refuse(
@@ -177,6 +190,8 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in plan) return this.#refuse(tool.name, input, plan.refused);
     const gate = this.#gate(tool, input, plan);
     if (gate !== undefined) return gate;
+    // Aborted while it looked: what has not begun does not begin.
+    signal.throwIfAborted();
     return this.#apply(tool, input, plan, before, watch, signal);
   }
 
@@ -203,10 +218,20 @@ class IncidentToolbox implements Toolbox {
         planned,
       });
     }
-    const started = fixesSince(host, key, now() - limits.fixWindow * 1000);
+    const scope = { key, touches: plan.touches };
+    const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
+    if (started.open !== undefined && approved !== true) {
+      const { tool: last, incident } = started.open;
+      const why = `what became of "${last}" in incident ${incident} is not known, so it may be under way: a person should look`;
+      return this.#refuse(tool.name, input, why);
+    }
     const window = `in the last ${Math.round(limits.fixWindow / 60)} min (limits in hosts.yaml)`;
     if (started.service >= limits.fixesPerService) {
-      return this.#refuse(tool.name, input, `${started.service} fixes of "${key}" ${window}: a person should look`);
+      return this.#refuse(
+        tool.name,
+        input,
+        `${started.service} fixes of "${plan.touches.join(", ")}" ${window}: a person should look`,
+      );
     }
     if (started.host >= limits.fixesPerHost) {
       return this.#refuse(tool.name, input, `${started.host} fixes on "${host}" ${window}: a person should look`);

@@ -52,7 +52,7 @@ export function composeHands({ config, catalog, journal, log, agentSocket }: Par
       protect: config.hosts[host]?.protect ?? [],
     }),
     limits: config.limits,
-    fixesSince: (host, key, sinceMs) => journal.fixesSince(host, key, sinceMs),
+    fixesSince: (host, of, sinceMs) => journal.fixesSince(host, of, sinceMs),
     now: Date.now,
     sleep,
     log,
