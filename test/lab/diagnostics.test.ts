@@ -12,7 +12,7 @@ import type { Catalog } from "../../core/plugin/catalog.ts";
 import { createTransport, type Transport } from "../../core/transport/pool.ts";
 import { inHost } from "../../scripts/lab/lab.ts";
 import { medicSudoers } from "../../scripts/lab/units.ts";
-import { ownMedic, type OwnMedic, restoreScrypted } from "./real-host.ts";
+import { installSudoers, ownMedic, type OwnMedic, restoreScrypted } from "./real-host.ts";
 
 const host = "vega";
 
@@ -41,8 +41,6 @@ const unavailable: Readonly<Record<string, RegExp>> = {
   host_kernel_log: /dmesg: read kernel buffer failed: Operation not permitted/,
 };
 
-const sudoersFile = "/etc/sudoers.d/medic";
-
 describe("the diagnostics", { timeout: 120_000 }, () => {
   let medic: OwnMedic;
   let catalog: Catalog;
@@ -57,7 +55,7 @@ describe("the diagnostics", { timeout: 120_000 }, () => {
   after(async () => {
     await transport.close();
     await medic.remove();
-    await installSudoers(medicSudoers());
+    await installSudoers(host, medicSudoers());
   });
 
   const ask = async (tool: string, input: object): Promise<Asked> => {
@@ -105,7 +103,7 @@ describe("the diagnostics", { timeout: 120_000 }, () => {
   it("answer the same with exactly the lines that doctor prints for sudo", async () => {
     const { exit, stdout: lines } = await medic.verb("doctor", host, "--sudoers");
     assert.equal(exit, 0);
-    await installSudoers(lines);
+    await installSudoers(host, lines);
     judge(await askAll());
 
     const asMedic = (line: string) => inHost(host, ["su", "medic", "-c", line]);
@@ -122,17 +120,8 @@ describe("the diagnostics", { timeout: 120_000 }, () => {
   });
 
   it("say that sudo refused them, where it does, and find nothing empty", async () => {
-    await installSudoers("");
+    await installSudoers(host, "");
     const asked = await Promise.all([ask("docker_list", {}), ask("scrypted_ports", {}), ask("scrypted_status", {})]);
     for (const each of asked) assert.match(each.outcome === "unavailable" ? each.why : "", /^sudo: /, each.tool);
   });
 });
-
-/** Puts the text there only after visudo has agreed to it. */
-async function installSudoers(text: string): Promise<void> {
-  const { exit, stdout, stderr } = await inHost(host, ["visudo", "-cf", "-"], text);
-  assert.equal(exit, 0, stdout + stderr);
-  // sudo reads no file with a dot in its name, so it never sees half a file.
-  const install = `cat > ${sudoersFile}.new && chmod 440 ${sudoersFile}.new && mv ${sudoersFile}.new ${sudoersFile}`;
-  assert.equal((await inHost(host, ["sh", "-c", install], `${text}\n`)).exit, 0);
-}

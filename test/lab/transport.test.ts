@@ -52,7 +52,11 @@ describe("the transport on a real sshd", { timeout: 120_000 }, () => {
     ["alone", ["sleep", "3171"], "sleep 3171"],
     ["with a child that is deaf to TERM", ["sh", "-c", `sh -c 'trap "" TERM; sleep 3172; :'; :`], "sleep 3172"],
     ["with a child in the background", ["sh", "-c", "sleep 3173 & sleep 3173"], "sleep 3173"],
-    ["as root", ["root", "docker", "events", "--filter", "label=medic-test"], "docker events --filter label=medic-test"],
+    [
+      "as root",
+      ["root", "docker", "events", "--filter", "label=medic-test"],
+      "docker events --filter label=medic-test",
+    ],
   ] as const) {
     it(`kills a diagnostic past its deadline on the host: ${what}`, async () => {
       await open({ maxChannels: 1 });
