@@ -197,7 +197,7 @@ class IncidentToolbox implements Toolbox {
 
   /** Policy and budgets; undefined lets the plan through. */
   #gate(tool: Fix, input: object, plan: Plan): Verdict | undefined {
-    const { host, key, dryRun, approved, record } = this.#errand;
+    const { host, key, dryRun, approved } = this.#errand;
     const { tools, limits, ownership, fixesSince, now } = this.#parts;
     const planned: PlannedFix = { tool: tool.name, input, steps: plan.steps, touches: plan.touches, risk: tool.risk };
     const verdict = judge({
@@ -211,12 +211,7 @@ class IncidentToolbox implements Toolbox {
     });
     if (verdict.is === "refuse") return this.#refuse(tool.name, input, verdict.why);
     if (verdict.is === "ask" && approved !== true) {
-      record({ kind: "fix-refused", tool: tool.name, input, why: `a person has to agree: ${verdict.why}` });
-      return this.#attempted(tool.name, input, {
-        outcome: "refused",
-        why: `a person has to agree: ${verdict.why}`,
-        planned,
-      });
+      return { ...this.#refuse(tool.name, input, `a person has to agree: ${verdict.why}`), planned };
     }
     const scope = { key, touches: plan.touches };
     const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);

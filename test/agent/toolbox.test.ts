@@ -93,6 +93,14 @@ describe("the toolbox, reading", () => {
     assert.equal(outcome?.outcome, "unavailable");
   });
 
+  it("bounds the reason of a diagnostic that cannot tell, and keeps its end", async () => {
+    const { host, toolboxFor, errand } = toyAgent();
+    host.intercept = () => ({ exit: 1, stdout: "", stderr: `${"a.".repeat(500_000)}the end`, cutBytes: 0 });
+    const [outcome] = await toolboxFor(errand).turn([status], never);
+    assert.ok(JSON.stringify(outcome).length < 2500);
+    assert.match(JSON.stringify(outcome), /the end/);
+  });
+
   it("redacts what is kept, and gives plugins the exact finding", async () => {
     const { host, toolboxFor, errand, catalog } = toyAgent();
     host.intercept = () => answer({ on: true, run: "1", note: "password=hunter2secret" });
