@@ -91,6 +91,8 @@ export type Incident = {
   host: string;
   /** What is being healed; undefined for an alert about the host itself. */
   service: string | undefined;
+  /** The plugin whose incident it is: it heals the service, or the owner's rule for the alert names it. */
+  plugin?: string;
   alert: {
     name: string;
     labels: Readonly<Record<string, string>>;
