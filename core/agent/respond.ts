@@ -45,27 +45,27 @@ export function createRespond(parts: RespondParts): Respond {
       record: write,
       dryRun: how.dryRun ?? false,
     });
-    const evidence = await look(parts, incident, target.plugin, tools, write, signal);
+    const evidence = await gather(parts.evidenceFor(incident, target.plugin), tools, write, parts.now, signal);
     const conclusion = await decide(parts.responders, incident, tools, { evidence, record: write, signal });
     end(await prove(parts, conclusion, incident, tools, signal), tools, write);
   };
 }
 
-async function look(
-  parts: RespondParts,
-  incident: Incident,
-  plugin: string | undefined,
+/** Asks all of it at once, and writes down what was seen. */
+export async function gather(
+  evidence: readonly Calls[string][],
   tools: Toolbox,
   write: (event: IncidentEvent) => void,
+  now: () => number,
   signal: AbortSignal,
 ): Promise<readonly Asked[]> {
-  const began = parts.now();
-  const calls = parts.evidenceFor(incident, plugin).map((call) => ({ tool: call.tool.name, input: call.input }));
+  const began = now();
+  const calls = evidence.map((call) => ({ tool: call.tool.name, input: call.input }));
   const outcomes = await tools.turn(calls, signal);
   const findings = outcomes
     .filter((outcome) => outcome.kind === "diagnostic")
     .map(({ kind: _kind, ...asked }) => asked);
-  write({ kind: "evidence-gathered", findings, seconds: (parts.now() - began) / 1000 });
+  write({ kind: "evidence-gathered", findings, seconds: (now() - began) / 1000 });
   return findings;
 }
 

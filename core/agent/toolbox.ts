@@ -55,6 +55,8 @@ export type Errand = {
   dryRun?: boolean;
   /** A person agreed beforehand to what would only be asked. */
   approved?: boolean;
+  /** Asked between the gates and the intent: for evidence that nobody has gathered yet. */
+  beforeFix?(touches: readonly string[]): Promise<void>;
 };
 
 /** Makes toolboxes that share the rule "one fix at a time per host". */
@@ -62,10 +64,8 @@ export function createToolboxes(parts: ToolboxParts): (errand: Errand) => Toolbo
   const fixTurns = new Map<string, Promise<unknown>>();
   const inTurn: InTurn = (host, run) => {
     const turn = (fixTurns.get(host) ?? Promise.resolve()).then(run, run);
-    fixTurns.set(
-      host,
-      turn.catch(() => undefined),
-    );
+    const settled = turn.catch(() => undefined);
+    fixTurns.set(host, settled);
     return turn;
   };
   return (errand) => new IncidentToolbox(parts, errand, inTurn);
@@ -190,6 +190,7 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in plan) return this.#refuse(tool.name, input, plan.refused);
     const gate = this.#gate(tool, input, plan);
     if (gate !== undefined) return gate;
+    await this.#errand.beforeFix?.(plan.touches);
     // Aborted while it looked: what has not begun does not begin.
     signal.throwIfAborted();
     return this.#apply(tool, input, plan, before, watch, signal);

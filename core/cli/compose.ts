@@ -64,7 +64,13 @@ export function composeHands({ config, catalog, journal, log, agentSocket }: Par
     known,
     runTool: (call, signal) =>
       runByHand(
-        { tools: catalog, toolboxFor, open: (hand, plugin) => openByHand({ journal, now: Date.now }, hand, plugin) },
+        {
+          tools: catalog,
+          toolboxFor,
+          evidenceFor: (incident, plugin) => catalog.evidenceFor(incident, plugin),
+          open: (hand, plugin) => openByHand({ journal, now: Date.now }, hand, plugin),
+          now: Date.now,
+        },
         call,
         signal,
       ),

@@ -65,12 +65,17 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
   const { config, journal, log, catalog } = parts;
   const medic = composeMedic(parts);
   const local = newToken();
+  const closing = new AbortController();
   const { generic } = config.alerts;
   const app = createApp({
     intake: medic.intake,
     journal,
     statistics: () => medic.transport.statistics(),
-    runTool: async (call, signal) => (Object.hasOwn(config.hosts, call.host) ? medic.runTool(call, signal) : undefined),
+    runTool: async (call, signal) => {
+      if (!Object.hasOwn(config.hosts, call.host)) return undefined;
+      // Whoever asked for a fix may hang up; the fix is watched to its end all the same.
+      return medic.runTool(call, catalog.tool(call.tool)?.kind === "fix" ? closing.signal : signal);
+    },
     // The note's token lives as long as this process and is readable by its user alone.
     tokens: [...config.server.tokens, { name: "this machine", sha256: local.sha256 }],
     ...(generic === undefined ? {} : { generic: { mapping: generic, names: labelNames(config.alerts) } }),
@@ -97,7 +102,7 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
     });
   }
   medic.desk.resume();
-  return { ...medic, listening, close: () => stop(medic, listening, dataFolder) };
+  return { ...medic, listening, close: () => stop(medic, listening, closing, dataFolder) };
 }
 
 /** The labels a generic alert's host and service are put under: the first ones that intake looks at. */
@@ -105,9 +110,15 @@ function labelNames({ host: [host = "host"], service: [service = "service"] }: C
   return { host, service };
 }
 
-async function stop(medic: Medic, listening: Listening, dataFolder: string | undefined): Promise<void> {
+async function stop(
+  medic: Medic,
+  listening: Listening,
+  closing: AbortController,
+  dataFolder: string | undefined,
+): Promise<void> {
   await listening.close(HTTP_GRACE_SECONDS);
   if (dataFolder !== undefined) removeNote(dataFolder);
+  closing.abort(new Error("Medic is stopping"));
   await medic.desk.close(WORK_GRACE_SECONDS);
   await medic.transport.close("shutdown");
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import * as v from "valibot";
 import { hostsShape, incidentsShape, incidentStoryShape } from "../../core/http/shapes.ts";
-import { startScenario } from "../support/scenario.ts";
+import { eventually, startScenario } from "../support/scenario.ts";
 
 const toolListShape = v.strictObject({
   host: v.string(),
@@ -102,6 +102,32 @@ describe("medic tool", () => {
     );
     assert.equal(told.outcome, "fixed");
     assert.match(serve.log(), /tool_requested .*by="this machine"/);
+    await serve.stop();
+  });
+
+  it("has its fix watched to the end at the serve, also when whoever asked hangs up", async () => {
+    await using scenario = await startScenario();
+    const serve = await scenario.serve();
+    await scenario.stopScrypted();
+    const hangUp = new AbortController();
+    const asked = fetch(new URL("/hosts/nexus/tools/scrypted_restart", serve.url), {
+      method: "POST",
+      headers: { authorization: `Bearer ${scenario.token}`, "content-type": "application/json" },
+      body: JSON.stringify({ input: { reason: "test" }, approved: true }),
+      signal: hangUp.signal,
+    });
+    const incident = async () => {
+      const { incidents } = v.parse(incidentsShape, await (await serve.ask("/incidents")).json());
+      return incidents[0];
+    };
+    await eventually("the fix to run", async () => (await incident())?.state.is === "verifying");
+    hangUp.abort();
+    await assert.rejects(asked);
+    await eventually("its verdict", async () => (await incident())?.state.is === "resolved");
+    assert.deepEqual(
+      (await incident())?.attempts.map(({ outcome }) => outcome),
+      ["fixed"],
+    );
     await serve.stop();
   });
 });
