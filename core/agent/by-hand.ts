@@ -1,7 +1,11 @@
 // One tool, asked for by a person. It passes the same gates as a responder's call; only what policy would *ask* is
-// answered beforehand. A fix gets an incident of its own, so that the journal has everything that ever changed a host.
+// answered beforehand. A fix gets an incident of its own, so that the journal has everything that ever changed a host:
+// evidence, intent, verdict and end, also when it is broken off in the middle.
 import type { IncidentEvent } from "../incident/incident.ts";
-import type { Tools } from "./diagnosis.ts";
+import type { Call, Incident } from "../plugin/contract.ts";
+import { messageOf, type Tools } from "./diagnosis.ts";
+import { redactWords } from "./redact.ts";
+import { gather } from "./respond.ts";
 import type { Toolbox, ToolOutcome } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
 
@@ -10,21 +14,73 @@ export type ByHand = { host: string; tool: string; input: object; approved: bool
 export type ByHandParts = {
   tools: Pick<Tools, "tool" | "pluginOf">;
   toolboxFor(errand: Errand): Toolbox;
+  /** What to keep before the fix: the plugin's evidence and the host's own. */
+  evidenceFor(incident: Incident, plugin: string): readonly Call[];
   /** Opens an incident for a fix by hand; returns its key and how to write to it. */
   open(call: ByHand, plugin: string): { key: string; record(event: IncidentEvent): void };
+  now(): number;
 };
 
-/** Runs it and says what became of it. A fix is in the journal with its intent, its verdict and its end. */
+/** Runs it and says what became of it. Throws when aborted or when the journal fails. */
 export async function runByHand(parts: ByHandParts, call: ByHand, signal: AbortSignal): Promise<ToolOutcome> {
-  const isFix = parts.tools.tool(call.tool)?.kind === "fix";
-  const incident = isFix
-    ? parts.open(call, parts.tools.pluginOf(call.tool))
-    : { key: `${call.host}/-`, record: () => undefined };
-  const tools = parts.toolboxFor({ ...incident, host: call.host, attempts: [], approved: call.approved });
-  const [outcome] = await tools.turn([{ tool: call.tool, input: call.input }], signal);
-  if (outcome === undefined) throw new Error(`Cannot run "${call.tool}": the toolbox gave no answer`);
-  if (outcome.kind === "fix") incident.record(endOf(outcome));
+  if (parts.tools.tool(call.tool)?.kind === "fix") return runFix(parts, call, signal);
+  return askFor(parts, call, { key: `${call.host}/-`, record: () => undefined }, signal);
+}
+
+async function runFix(parts: ByHandParts, call: ByHand, signal: AbortSignal): Promise<ToolOutcome> {
+  const plugin = parts.tools.pluginOf(call.tool);
+  const { key, record } = parts.open(call, plugin);
+  const written: IncidentEvent[] = [];
+  const write = (event: IncidentEvent): void => {
+    written.push(event);
+    record(redactWords(event));
+  };
+  const evidence: Pick<Errand, "beforeFix"> = {
+    beforeFix: async ([service]) => {
+      const calls = parts.evidenceFor(incidentOf(parts, call, plugin, service), plugin);
+      const errand = { key, host: call.host, attempts: [], record: write };
+      await gather(calls, parts.toolboxFor(errand), write, parts.now, signal);
+    },
+  };
+  try {
+    const outcome = await askFor(parts, call, { key, record: write, ...evidence }, signal);
+    if (outcome.kind === "fix") write(endOf(outcome));
+    return outcome;
+  } catch (error) {
+    // Nobody else takes it up: an incident without an end would say for ever that a fix is under way.
+    for (const event of brokenOff(written, messageOf(error))) write(event);
+    throw error;
+  }
+}
+
+async function askFor(
+  { toolboxFor }: ByHandParts,
+  { host, tool, input, approved }: ByHand,
+  errand: Pick<Errand, "key" | "record" | "beforeFix">,
+  signal: AbortSignal,
+): Promise<ToolOutcome> {
+  const [outcome] = await toolboxFor({ ...errand, host, attempts: [], approved }).turn([{ tool, input }], signal);
+  if (outcome === undefined) throw new Error(`Cannot run "${tool}": the toolbox gave no answer`);
   return outcome;
+}
+
+function incidentOf({ now }: ByHandParts, { host, tool }: ByHand, plugin: string, service?: string): Incident {
+  const startsAt = new Date(now()).toISOString();
+  return { host, service, plugin, alert: { name: tool, labels: {}, annotations: {}, startsAt }, attempts: [] };
+}
+
+/** How it ends when it was thrown out of its way. What began and was not judged, nobody has watched to its end. */
+function brokenOff(written: readonly IncidentEvent[], why: string): IncidentEvent[] {
+  const started = written.findLast((event) => event.kind === "fix-started");
+  if (started === undefined) return [{ kind: "dismissed", reason: `broken off before the fix began: ${why}` }];
+  const reason = `"${started.tool}" was broken off: ${why}. Look at the host`;
+  if (written.some(({ kind }) => kind === "fix-judged")) return [{ kind: "escalated", reason }];
+  const outcome = written.some(({ kind }) => kind === "fix-dispatched") ? "unverified" : "unknown";
+  const { tool, input } = started;
+  return [
+    { kind: "fix-judged", tool, input, outcome, why: `broken off: ${why}` },
+    { kind: "escalated", reason },
+  ];
 }
 
 function endOf({ tool, outcome, why, planned }: Extract<ToolOutcome, { kind: "fix" }>): IncidentEvent {

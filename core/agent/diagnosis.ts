@@ -3,14 +3,19 @@
 import * as v from "valibot";
 import type { Asked } from "../incident/incident.ts";
 import type { Command, Diagnostic, Fix, Refusal, Result, Unavailable } from "../plugin/contract.ts";
-import { presentable, redactText } from "./redact.ts";
+import { keepNewest, presentable, redactText } from "./redact.ts";
 import type { OfferedTool, ToolCall } from "./responder.ts";
 
 /** How commands reach a host. Throws an Error that says whether the command was `dispatched`. */
 export interface Reach {
   run(host: string, command: Command, how: How): Promise<Result>;
 }
-export type How = { kind: "diagnostic" | "fix"; tool: string; commandSeconds: number; signal?: AbortSignal };
+export type How = {
+  kind: "diagnostic" | "fix";
+  tool: string;
+  /** The host's own commandTimeout when absent. */ commandSeconds?: number;
+  signal?: AbortSignal;
+};
 
 /** What the toolbox asks of the plugins. */
 export interface Tools {
@@ -30,6 +35,8 @@ export type DiagnosisParts = { reach: Reach; tools: Tools; limits: { findingByte
 
 /** `asked` is for the journal and the model (redacted, bounded); `finding` is exact, for plugins to decide from. */
 export type Answer = { asked: Asked; finding: object | Unavailable };
+
+const REASON_CHARACTERS_MAX = 2000;
 
 /** Asks one diagnostic. */
 export async function diagnose(
@@ -58,7 +65,8 @@ export async function diagnose(
   const result = await runTwiceIfLost(parts.reach, host, tool, command, signal);
   const finding = "unavailable" in result ? result : read(tool, result, input, options);
   if ("unavailable" in finding) {
-    const unavailable = advised(parts.tools, tool.name, String(finding.unavailable));
+    // What a failed command printed last may be one endless line.
+    const unavailable = advised(parts.tools, tool.name, keepNewest(String(finding.unavailable), REASON_CHARACTERS_MAX));
     return { asked: { ...asked(), outcome: "unavailable", why: redactText(unavailable) }, finding: { unavailable } };
   }
   return { asked: { ...asked(), outcome: "found", finding: presentable(finding, bytesMax) }, finding };

@@ -1,22 +1,41 @@
 // Makes what a host said fit for the journal and for a model: secrets replaced, size bounded, the newest kept, every
 // cut stated. Pure. Runbooks decide from the exact finding; everything that is kept or sent goes through here.
 
+// Every repeat of a pattern is bounded or cannot begin twice in one place: a host chooses the text, and must not be able
+// to choose how long reading it takes.
+const NAMES = "password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key";
+const VALUE = String.raw`(?:\\?"[^"\n]{0,500}"?|\\?'[^'\n]{0,500}'?|[^\s"',;&]+)`;
+
 const SECRETS: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, "[private key removed]"],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/-]{8,}=*/gi, "$1 [removed]"],
   [/\b(sk-ant-|sk-|ghp_|gho_|github_pat_|glpat-|xox[abprs]-|AKIA|eyJ)[A-Za-z0-9._-]{12,}/g, "[token removed]"],
-  [/\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@]+):[^\s@/]+@/gi, "$1:[removed]@"],
+  [/:\/\/([^\s:/@]{0,256}):[^\s@/]{1,512}@/g, "://$1:[removed]@"],
   [
-    /\b([A-Za-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)[A-Za-z0-9_]*)("?\s*[=:]\s*"?)(?!\[removed)[^\s"',;&]+/gi,
-    "$1$2[removed]",
+    new RegExp(
+      String.raw`((?:(?:${NAMES})[A-Za-z0-9_]{0,32}|_pass|_pwd)(?:\\?["'])?\s{0,4}[=:]\s{0,4})(?!\[removed)${VALUE}`,
+      "gi",
+    ),
+    "$1[removed]",
   ],
+  // As an argument of its own, the way processes are listed.
+  [new RegExp(String.raw`(--[a-z-]{0,40}?(?:${NAMES})\s{1,4})(?![-[])${VALUE}`, "gi"), "$1[removed]"],
 ];
 
-const SECRET_KEY = /^(.*_)?(password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key)$/i;
+const SECRET_KEY = new RegExp(`(?:${NAMES})$`, "i");
 
 /** Replaces what looks like a secret in one text. */
 export function redactText(text: string): string {
   return SECRETS.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text);
+}
+
+/** The same event, redacted in its own words: a runbook quotes a host's log exactly, and a reason is kept for good. */
+export function redactWords<T extends object>(event: T): T {
+  const words = Object.entries(event).map(([key, value]: [string, unknown]) => [
+    key,
+    typeof value === "string" ? redactText(value) : value,
+  ]);
+  return Object.fromEntries(words) as T;
 }
 
 /**

@@ -6,8 +6,10 @@
 //   end    resolved, or escalated to a person with what was seen and what a fix would have done
 //
 // It refuses to know how commands travel, what a plugin is for, and which model there is.
+import type { Target } from "../incident/alert.ts";
 import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
 import type { Calls, Incident } from "../plugin/contract.ts";
+import { redactWords } from "./redact.ts";
 import { askRunbooks, type FittingRunbooks } from "./runbook.ts";
 import type { Conclusion, Responder, Toolbox } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
@@ -30,12 +32,12 @@ export type Respond = (incident: IncidentRecord, signal: AbortSignal, how?: { dr
 /** Returns the function that the desk calls once per incident. It throws only when aborted or when the journal fails. */
 export function createRespond(parts: RespondParts): Respond {
   return async (record, signal, how = {}) => {
-    const write = (event: IncidentEvent): void => parts.record(record.id, event);
+    const write = (event: IncidentEvent): void => parts.record(record.id, redactWords(event));
     const { target } = record;
     if ("unclear" in target) return write({ kind: "escalated", reason: target.unclear });
     write({ kind: "investigation-started", resumed: record.state.is !== "open" });
 
-    const incident = incidentOf(record, target.host, target.service);
+    const incident = incidentOf(record, target);
     const tools = parts.toolboxFor({
       key: record.key,
       host: target.host,
@@ -43,27 +45,27 @@ export function createRespond(parts: RespondParts): Respond {
       record: write,
       dryRun: how.dryRun ?? false,
     });
-    const evidence = await look(parts, incident, target.plugin, tools, write, signal);
+    const evidence = await gather(parts.evidenceFor(incident, target.plugin), tools, write, parts.now, signal);
     const conclusion = await decide(parts.responders, incident, tools, { evidence, record: write, signal });
     end(await prove(parts, conclusion, incident, tools, signal), tools, write);
   };
 }
 
-async function look(
-  parts: RespondParts,
-  incident: Incident,
-  plugin: string | undefined,
+/** Asks all of it at once, and writes down what was seen. */
+export async function gather(
+  evidence: readonly Calls[string][],
   tools: Toolbox,
   write: (event: IncidentEvent) => void,
+  now: () => number,
   signal: AbortSignal,
 ): Promise<readonly Asked[]> {
-  const began = parts.now();
-  const calls = parts.evidenceFor(incident, plugin).map((call) => ({ tool: call.tool.name, input: call.input }));
+  const began = now();
+  const calls = evidence.map((call) => ({ tool: call.tool.name, input: call.input }));
   const outcomes = await tools.turn(calls, signal);
   const findings = outcomes
     .filter((outcome) => outcome.kind === "diagnostic")
     .map(({ kind: _kind, ...asked }) => asked);
-  write({ kind: "evidence-gathered", findings, seconds: (parts.now() - began) / 1000 });
+  write({ kind: "evidence-gathered", findings, seconds: (now() - began) / 1000 });
   return findings;
 }
 
@@ -108,23 +110,30 @@ async function prove(
 
 /** Where no runbook can look, a fix that was verified in this incident is the host's last word. */
 function provenByFix(conclusion: Extract<Conclusion, { is: "well" }>, tools: Toolbox): Conclusion {
-  const last = tools.attempts.findLast(({ outcome }) => outcome !== "refused");
+  const last = lastFix(tools);
   if (last?.outcome === "fixed" || last?.outcome === "recovered") return conclusion;
   return { is: "escalate", reason: `nothing on the host proves it: ${conclusion.why}` };
 }
 
+/** A fix that helped for a while and was followed by another one proves nothing. */
+function lastFix(tools: Toolbox): Incident["attempts"][number] | undefined {
+  return tools.attempts.findLast(({ outcome }) => outcome !== "refused");
+}
+
 function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEvent) => void): void {
   if (conclusion.is === "well") {
-    const ours = tools.attempts.some(({ outcome }) => outcome === "fixed");
+    const ours = lastFix(tools)?.outcome === "fixed";
     return write({ kind: "resolved", by: ours ? "medic" : "itself", why: conclusion.why });
   }
   const planned = conclusion.is === "escalate" ? conclusion.planned : undefined;
   write({ kind: "escalated", reason: conclusion.reason, ...(planned === undefined ? {} : { planned }) });
 }
 
-function incidentOf(record: IncidentRecord, host: string, service: string | undefined): Incident {
+function incidentOf(record: IncidentRecord, target: Exclude<Target, { unclear: string }>): Incident {
   const { name, labels, annotations, startsAt } = record.alert;
-  return { host, service, alert: { name, labels, annotations, startsAt }, attempts: record.attempts };
+  const { host, service, plugin } = target;
+  const alert = { name, labels, annotations, startsAt };
+  return { host, service, ...(plugin === undefined ? {} : { plugin }), alert, attempts: record.attempts };
 }
 
 function inWords(conclusion: Conclusion): string {

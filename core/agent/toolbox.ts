@@ -31,8 +31,15 @@ export type ToolboxParts = {
   tools: Tools;
   ownership(host: string): Ownership;
   limits: FixBudget & { findingBytes: number; stable?: number };
-  /** Fixes started since a time, over all incidents: for this service, for this host. */
-  fixesSince(host: string, key: string, sinceMs: number): { service: number; host: number };
+  /**
+   * Fixes started since a time, over all incidents: of this service (by its key, or by a name that is touched), on this
+   * host, and one of this service whose end nobody knows.
+   */
+  fixesSince(
+    host: string,
+    of: { key: string; touches: readonly string[] },
+    sinceMs: number,
+  ): { service: number; host: number; open?: { tool: string; incident: string } };
   now(): number;
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
   log: Log;
@@ -49,6 +56,8 @@ export type Errand = {
   dryRun?: boolean;
   /** A person agreed beforehand to what would only be asked. */
   approved?: boolean;
+  /** Asked between the gates and the intent: for evidence that nobody has gathered yet. */
+  beforeFix?(touches: readonly string[]): Promise<void>;
 };
 
 /** Makes toolboxes that share the rule "one fix at a time per host"; with the same `inTurn`, others share it too. */
@@ -145,6 +154,12 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in known) return this.#refuse(call.tool, asObject(call.input), known.refused);
     const { input, options } = known;
     const tool = known.tool as Fix;
+    // Looking may borrow another plugin's defaults; changing may not: the owner enables plugins host by host.
+    if (!this.tools.some((offered) => offered.tool.name === tool.name)) {
+      const plugin = this.#parts.tools.pluginOf(tool.name);
+      const why = `the plugin "${plugin}" is not enabled: add it under hosts.${this.#errand.host}.plugins in hosts.yaml`;
+      return this.#refuse(tool.name, input, why);
+    }
     const unsure = this.#attempts.find(({ outcome }) => outcome === "unknown" || outcome === "unverified");
     if (unsure !== undefined) {
       return this.#refuse(
@@ -168,12 +183,15 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in plan) return this.#refuse(tool.name, input, plan.refused);
     const gate = this.#gate(tool, input, plan);
     if (gate !== undefined) return gate;
+    await this.#errand.beforeFix?.(plan.touches);
+    // Aborted while it looked: what has not begun does not begin.
+    signal.throwIfAborted();
     return this.#apply(tool, input, plan, before, watch, signal);
   }
 
   /** Policy and budgets; undefined lets the plan through. */
   #gate(tool: Fix, input: object, plan: Plan): Verdict | undefined {
-    const { host, key, dryRun, approved, record } = this.#errand;
+    const { host, key, dryRun, approved } = this.#errand;
     const { tools, limits, ownership, fixesSince, now } = this.#parts;
     const planned: PlannedFix = { tool: tool.name, input, steps: plan.steps, touches: plan.touches, risk: tool.risk };
     const verdict = judge({
@@ -187,17 +205,22 @@ class IncidentToolbox implements Toolbox {
     });
     if (verdict.is === "refuse") return this.#refuse(tool.name, input, verdict.why);
     if (verdict.is === "ask" && approved !== true) {
-      record({ kind: "fix-refused", tool: tool.name, input, why: `a person has to agree: ${verdict.why}` });
-      return this.#attempted(tool.name, input, {
-        outcome: "refused",
-        why: `a person has to agree: ${verdict.why}`,
-        planned,
-      });
+      return { ...this.#refuse(tool.name, input, `a person has to agree: ${verdict.why}`), planned };
     }
-    const started = fixesSince(host, key, now() - limits.fixWindow * 1000);
+    const scope = { key, touches: plan.touches };
+    const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
+    if (started.open !== undefined && approved !== true) {
+      const { tool: last, incident } = started.open;
+      const why = `what became of "${last}" in incident ${incident} is not known, so it may be under way: a person should look`;
+      return this.#refuse(tool.name, input, why);
+    }
     const window = `in the last ${Math.round(limits.fixWindow / 60)} min (limits in hosts.yaml)`;
     if (started.service >= limits.fixesPerService) {
-      return this.#refuse(tool.name, input, `${started.service} fixes of "${key}" ${window}: a person should look`);
+      return this.#refuse(
+        tool.name,
+        input,
+        `${started.service} fixes of "${plan.touches.join(", ")}" ${window}: a person should look`,
+      );
     }
     if (started.host >= limits.fixesPerHost) {
       return this.#refuse(tool.name, input, `${started.host} fixes on "${host}" ${window}: a person should look`);
@@ -248,7 +271,8 @@ class IncidentToolbox implements Toolbox {
     for (const [index, step] of steps.entries()) {
       try {
         // No signal: a fix under way is never cut, it is waited for and judged.
-        const how = { kind: "fix", tool: tool.name, commandSeconds: tool.timeoutSeconds ?? 60 } as const;
+        const limit = tool.timeoutSeconds === undefined ? {} : { commandSeconds: tool.timeoutSeconds };
+        const how = { kind: "fix", tool: tool.name, ...limit } as const;
         const result = await reach.run(this.#errand.host, step, how);
         if (result.exit === 0) continue;
         const text = redactText((result.stderr.trim() || result.stdout.trim()).slice(-2000));

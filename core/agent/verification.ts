@@ -83,9 +83,15 @@ function healthyVerdict(watched: Watched, marker: string | undefined, heldSecond
       ...seen,
     };
   }
-  const changed = watched.fix.marker === undefined || marker !== watched.fix.marker(watched.before);
+  const { fix, before, input } = watched;
+  // Where runs have no name, only health that was not there before shows that something changed.
+  const changed = fix.marker === undefined ? !fix.healthy(before, before, input) : marker !== fix.marker(before);
   if (!changed)
-    return { outcome: "recovered", why: `${held}, but the same run as before: the fix changed nothing`, ...seen };
+    return {
+      outcome: "recovered",
+      why: `${held}, but as before: nothing shows that the fix changed anything`,
+      ...seen,
+    };
   return { outcome: "fixed", why: held, ...seen };
 }
 

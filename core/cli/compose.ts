@@ -64,7 +64,7 @@ export function composeHands(parts: Parts): Hands {
           protect: config.hosts[host]?.protect ?? [],
         }),
         limits: config.limits,
-        fixesSince: (host, key, sinceMs) => journal.fixesSince(host, key, sinceMs),
+        fixesSince: (host, of, sinceMs) => journal.fixesSince(host, of, sinceMs),
         now: Date.now,
         sleep,
         log,
@@ -84,7 +84,11 @@ export function composeHands(parts: Parts): Hands {
       },
       healerOf: (host, service) => settings.catalog.healerOf(host, service),
     },
-    runTool: (call, signal) => runByHand({ tools: settings.catalog, toolboxFor, open }, call, signal),
+    runTool: (call, signal) => {
+      const { catalog } = settings;
+      const evidenceFor: Catalog["evidenceFor"] = (incident, plugin) => catalog.evidenceFor(incident, plugin);
+      return runByHand({ tools: catalog, toolboxFor, evidenceFor, open, now: Date.now }, call, signal);
+    },
     settings: () => settings,
     take(next) {
       settings = { config: next.config, catalog: next.catalog };

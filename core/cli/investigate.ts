@@ -7,6 +7,7 @@ import { silent } from "../log.ts";
 import { composeMedic } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
+import { requireKeys } from "./keys.ts";
 import { callServe, openUnlessServed, readNote, type ServeNote } from "./serve-client.ts";
 import { eventLines, stateInWords, storyLines } from "./story.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
@@ -25,6 +26,7 @@ export const investigate = defineVerb({
   },
   async run(args, context) {
     const equipped = await readEquipped(context, args.config);
+    await requireKeys(Object.values(equipped.config.hosts).filter(({ name }) => name === args.host));
     const folder = equipped.config.server.data;
     const wanted = { host: args.host, service: args.service };
     const progress = args.json === true ? () => undefined : (event: JournalEvent): void => narrate(event, context);

@@ -12,6 +12,7 @@ import { doctor } from "./doctor.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
 import { investigate } from "./investigate.ts";
+import { pluginCheck } from "./plugin-check.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 import { tool } from "./tool.ts";
@@ -53,6 +54,10 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       import: toCommand(configImport, context, answered),
     },
   });
+  const plugin = defineCommand({
+    meta: { name: "plugin", description: "Check a plugin: medic plugin check FOLDER" },
+    subCommands: { check: toCommand(pluginCheck, context, answered) },
+  });
   return defineCommand({
     meta: {
       name: "medic",
@@ -71,6 +76,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       incidents: toCommand(incidents, context, answered),
       explain: toCommand(explain, context, answered),
       token: toCommand(token, context, answered),
+      plugin,
       version: toCommand(version, context, answered),
     },
   });

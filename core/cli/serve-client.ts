@@ -1,6 +1,7 @@
 // How other verbs reach a running `serve`: the note it leaves in the data folder says where it listens and holds a token
 // made for this machine alone (mode 0600, new at each start). Verbs that change anything go this way while it runs.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import * as v from "valibot";
 import { JournalError } from "../incident/journal-error.ts";
@@ -49,18 +50,28 @@ export async function callServe(
   path: string,
   options: { method?: string; body?: unknown; signal: AbortSignal },
 ): Promise<{ status: number; body: unknown }> {
-  const { method = "GET", body, signal } = options;
   try {
-    const response = await fetch(new URL(path, note.url), {
-      method,
-      signal,
-      headers: { authorization: `Bearer ${note.token}`, "content-type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: response.status, body: await response.json() };
+    return await exchange(note, path, options);
   } catch (error) {
-    signal.throwIfAborted();
+    options.signal.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);
     throw new CannotTell(`Cannot reach medic serve at ${note.url}: ${why}. Is it still running (process ${note.pid})?`);
   }
+}
+
+/** Not with fetch: it gives up after five minutes, and a fix may be watched for longer before it is answered. */
+async function exchange(
+  note: ServeNote,
+  path: string,
+  { method = "GET", body, signal }: Parameters<typeof callServe>[2],
+): Promise<{ status: number; body: unknown }> {
+  const headers = { authorization: `Bearer ${note.token}`, "content-type": "application/json" };
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = request(new URL(path, note.url), { method, signal, headers }, resolve);
+    sent.on("error", reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return { status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown };
 }

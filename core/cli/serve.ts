@@ -12,6 +12,7 @@ import { createLog, type Log } from "../log.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { configPath, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
+import { requireKeys } from "./keys.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { configArg, defineVerb } from "./verb.ts";
@@ -35,6 +36,7 @@ export const serve = defineVerb({
   },
   async run(args, context): Promise<ExitCode> {
     const equipped = await readEquipped(context, args.config);
+    await requireKeys(Object.values(equipped.config.hosts));
     const write = (line: string): void => context.out.line(line);
     const log = await createLog({ level: args["log-level"], json: args["log-json"] === true, write });
     for (const { folder, why } of equipped.broken) log.error("plugin_skipped", { folder, why });
@@ -99,12 +101,17 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
   const { config, journal, log, catalog } = parts;
   const medic = composeMedic(parts);
   const local = newToken();
+  const closing = new AbortController();
   const app = createApp({
     intake: medic.intake,
     journal,
     statistics: () => medic.transport.statistics(),
-    runTool: async (call, signal) =>
-      Object.hasOwn(medic.settings().config.hosts, call.host) ? medic.runTool(call, signal) : undefined,
+    runTool: async (call, signal) => {
+      const now = medic.settings();
+      if (!Object.hasOwn(now.config.hosts, call.host)) return undefined;
+      // Whoever asked for a fix may hang up; the fix is watched to its end all the same.
+      return medic.runTool(call, now.catalog.tool(call.tool)?.kind === "fix" ? closing.signal : signal);
+    },
     // The note's token lives as long as this process and is readable by its user alone.
     get tokens() {
       return [...medic.settings().config.server.tokens, { name: "this machine", sha256: local.sha256 }];
@@ -138,7 +145,7 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
     });
   }
   medic.desk.resume();
-  return { ...medic, listening, close: () => stop(medic, listening, dataFolder) };
+  return { ...medic, listening, close: () => stop(medic, listening, closing, dataFolder) };
 }
 
 /** The labels a generic alert's host and service are put under: the first ones that intake looks at. */
@@ -146,9 +153,15 @@ function labelNames({ host: [host = "host"], service: [service = "service"] }: C
   return { host, service };
 }
 
-async function stop(medic: Medic, listening: Listening, dataFolder: string | undefined): Promise<void> {
+async function stop(
+  medic: Medic,
+  listening: Listening,
+  closing: AbortController,
+  dataFolder: string | undefined,
+): Promise<void> {
   await listening.close(HTTP_GRACE_SECONDS);
   if (dataFolder !== undefined) removeNote(dataFolder);
+  closing.abort(new Error("Medic is stopping"));
   await medic.desk.close(WORK_GRACE_SECONDS);
   await medic.transport.close("shutdown");
 }

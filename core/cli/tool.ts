@@ -9,6 +9,7 @@ import { composeHands } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, type Output, tableLines, UsageError } from "./context.ts";
 import { commandText, printable } from "./story.ts";
+import { requireKeys } from "./keys.ts";
 import { callServe, openUnlessServed, readNote } from "./serve-client.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 
@@ -51,6 +52,7 @@ type Call = { host: string; tool: string; input: object; approved: boolean };
 
 async function run(equipped: Equipped, context: Context, call: Call, isFix: boolean): Promise<ToolOutcome> {
   const { config, catalog } = equipped;
+  await requireKeys(Object.values(config.hosts).filter(({ name }) => name === call.host));
   const journal = isFix ? openUnlessServed(config.server.data) : createMemoryJournal({ now: Date.now });
   if (journal === undefined) return runAtServe(config.server.data, call, context.stop);
   const agentSocket = context.env["SSH_AUTH_SOCK"];

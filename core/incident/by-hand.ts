@@ -7,15 +7,16 @@ import type { Journal } from "./journal.ts";
 
 export type HandParts = { journal: Pick<Journal, "append" | "incident">; now(): number };
 
-/** Opens it, and returns its key and how to write to it. Throws JournalError; also when the same one is under way. */
+/** Opens it, and returns its key and how to write to it. Throws JournalError. */
 export function openByHand(
   parts: HandParts,
   { host, tool }: { host: string; tool: string },
   plugin: string,
 ): { key: string; record(event: IncidentEvent): void } {
-  const target: Target = { host, plugin, service: `by-hand/${tool}` };
-  const key = incidentKey(target);
   const incident = newIncidentId(parts);
+  // A key of its own, so that one which went wrong does not stand in the way of the next.
+  const target: Target = { host, plugin, service: `by-hand/${tool}/${incident}` };
+  const key = incidentKey(target);
   const at = new Date(parts.now()).toISOString();
   const alert = {
     source: "person",

@@ -198,7 +198,9 @@ function opened(event: JournalEvent): IncidentRecord {
 function judged(record: IncidentRecord, event: Extract<JournalEvent, { kind: "fix-judged" }>): IncidentRecord {
   const attempt = { fix: event.tool, input: event.input, outcome: event.outcome, why: event.why };
   const next = working(withAttempt(record, attempt), { is: "investigating" });
-  if (event.firstHealthyAt === undefined || record.durationSeconds !== undefined) return next;
+  // What was healthy for a moment and fell over again is no recovery.
+  const isHealed = event.outcome === "fixed" || event.outcome === "recovered";
+  if (event.firstHealthyAt === undefined || !isHealed) return next;
   return { ...next, durationSeconds: (Date.parse(event.firstHealthyAt) - Date.parse(record.openedAt)) / 1000 };
 }
 

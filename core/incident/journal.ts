@@ -6,6 +6,7 @@ import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { canonical, GENESIS, linkOf, type Verified, walk } from "./chain.ts";
+import { type FixHistory, type FixScope, readFixHistory } from "./fix-history.ts";
 import { type IncidentRecord, isOver, type JournalEvent, type NewEvent, reduce, type State } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
@@ -163,17 +164,9 @@ export class Journal {
     return this.#all("SELECT body FROM events WHERE incident = ? ORDER BY sequence", incident).map(eventOf);
   }
 
-  /** Fixes that were started since a time, over all incidents: of this key, and on this host. */
-  fixesSince(host: string, key: string, sinceMs: number): { service: number; host: number } {
-    const [row] = this.#all(
-      `SELECT count(*) AS host, count(*) FILTER (WHERE incidents.key = ?) AS service
-         FROM events JOIN incidents ON incidents.id = events.incident
-        WHERE events.kind = 'fix-started' AND events.at >= ? AND incidents.host = ?`,
-      key,
-      new Date(sinceMs).toISOString(),
-      host,
-    );
-    return { service: Number(row?.["service"]), host: Number(row?.["host"]) };
+  /** Fixes that were started on a host since a time, over all incidents. */
+  fixesSince(host: string, of: FixScope, sinceMs: number): FixHistory {
+    return readFixHistory((sql, ...values) => this.#all(sql, ...values), host, of, sinceMs);
   }
 
   /** How many incidents there are of each state, and fixes of each outcome. */

@@ -165,7 +165,8 @@ export class Catalog {
   }
 
   #healerOf(incident: Incident): string | undefined {
-    return incident.service === undefined ? undefined : this.healerOf(incident.host, incident.service);
+    if (incident.plugin !== undefined || incident.service === undefined) return incident.plugin;
+    return this.healerOf(incident.host, incident.service);
   }
 
   #known(tool: string): { tool: Diagnostic | Fix; plugin: Plugin } {

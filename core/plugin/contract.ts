@@ -76,7 +76,7 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
   /** How long to wait for `healthy`, and how long it has to hold with the same marker. */
   withinSeconds: number;
   stableSeconds: number;
-  /** Per step; 60 when absent. */
+  /** Per step; the host's pool.commandTimeout when absent. */
   timeoutSeconds?: number;
 }
 
@@ -91,6 +91,8 @@ export type Incident = {
   host: string;
   /** What is being healed; undefined for an alert about the host itself. */
   service: string | undefined;
+  /** The plugin whose incident it is: it heals the service, or the owner's rule for the alert names it. */
+  plugin?: string;
   alert: {
     name: string;
     labels: Readonly<Record<string, string>>;

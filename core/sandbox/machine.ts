@@ -3,7 +3,7 @@
 import type { Files } from "./files.ts";
 import type { Context, Output, Program, Programs } from "./program.ts";
 import { Input } from "./program.ts";
-import { runShell } from "./shell.ts";
+import { runShell } from "./shell/interpreter.ts";
 
 export type Machine = {
   /** The exit status; rejects with the signal's reason when it is killed. */

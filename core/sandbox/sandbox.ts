@@ -10,6 +10,7 @@ import type { Clock } from "./clock.ts";
 import { realClock } from "./clock.ts";
 import type { Homelab } from "./homelab.ts";
 import { createHomelab } from "./homelab.ts";
+import { generateKeyPair } from "./key-pair.ts";
 import type { SshdCosts, SshdCounts, SshdLimits } from "./sshd.ts";
 import { fingerprint, realisticCosts, startSshd, stockLimits } from "./sshd.ts";
 
@@ -45,8 +46,8 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
   const { clock = realClock, random = Math.random, costs = realisticCosts } = options;
   const limits = { ...stockLimits, ...options.limits };
   const ending = new AbortController();
-  const host = ssh2.utils.generateKeyPairSync("ed25519");
-  const client = ssh2.utils.generateKeyPairSync("ed25519", { comment: "medic demo" });
+  const host = generateKeyPair();
+  const client = generateKeyPair({ comment: "medic demo" });
   const hostPublic = ssh2.utils.parseKey(host.public);
   if (hostPublic instanceof Error) throw hostPublic;
   const homelab = createHomelab(clock, ending.signal);

@@ -100,8 +100,7 @@ function* running(status: Container, incident: Incident): Inquiry<Decision> {
     if (triedIn(incident)) return { escalate: `"${name}" was restarted and still has no network` };
     return { fix: call(dockerRestart, { name }) };
   }
-  const mended = incident.attempts.at(-1)?.outcome;
-  if (mended === "fixed" || mended === "recovered") return { well: `"${name}" runs and stays up` };
+  if (incident.attempts.at(-1)?.outcome === "fixed") return { well: `"${name}" runs and stays up` };
   const noticedAt = Date.parse(incident.alert.startsAt) - noticedLateSeconds * 1000;
   if (Date.parse(status.startedAt) >= noticedAt) return { well: `"${name}" runs again since ${status.startedAt}` };
   const failedAt = "lastFailureAt" in health ? health.lastFailureAt : undefined;

@@ -61,7 +61,7 @@ function mayLoop(status: UnitStatus): boolean {
 function running(status: UnitStatus, incident: Incident): Decision {
   const since = status.activeSince === undefined ? "" : ` since ${status.activeSince}`;
   const well = { well: `"${status.id}" is active (${status.sub})${since}` };
-  const ours = incident.attempts.some(({ outcome }) => outcome === "fixed" || outcome === "recovered");
+  const ours = incident.attempts.some(({ outcome }) => outcome === "fixed");
   const { name, startsAt } = incident.alert;
   const isNewer = status.activeSince !== undefined && Date.parse(status.activeSince) >= Date.parse(startsAt);
   if (ours || isNewer || isAboutState(incident)) return well;

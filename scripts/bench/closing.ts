@@ -3,8 +3,9 @@
 
 export class Closing {
   readonly #closers: (() => Promise<void> | void)[] = [];
+  #closed: Promise<void> | undefined;
   readonly #interrupted = (signal: NodeJS.Signals) => {
-    process.stderr.write(`\n${signal}: ending what was started …\n`);
+    if (this.#closed === undefined) process.stderr.write(`\n${signal}: ending what was started …\n`);
     void this.close().finally(() => process.exit(signal === "SIGINT" ? 130 : 143));
   };
 
@@ -16,7 +17,13 @@ export class Closing {
     this.#closers.push(close);
   }
 
-  async close(): Promise<void> {
+  /** A second call waits for the first: a terminal and npm both pass a ctrl-C on. */
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  async #closeAll(): Promise<void> {
     for (let close = this.#closers.pop(); close !== undefined; close = this.#closers.pop()) {
       try {
         await close();

@@ -32,12 +32,14 @@ function pass(from: Socket, to: Socket): void {
     const now = performance.now();
     while (queue[0] !== undefined && queue[0].dueAt <= now) queue.shift()?.act();
     const [next] = queue;
-    if (next !== undefined && next.dueAt - now < 1) return void setImmediate(flush);
-    isWaiting = false;
-    wait();
+    if (next !== undefined && next.dueAt - now < 1) setImmediate(flush);
+    else {
+      isWaiting = false;
+      wait();
+    }
   };
   from.on("data", (chunk) => later(() => void to.write(chunk)));
   from.on("end", () => later(() => void to.end()));
   from.on("error", () => later(() => void to.destroy()));
-  from.on("close", () => later(() => void to.destroySoon()));
+  from.on("close", () => later(() => to.destroySoon()));
 }

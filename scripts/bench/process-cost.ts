@@ -14,7 +14,8 @@ export function treeCost(pid: number, childrenOnly = false): ProcessCost {
     const stat = read(`/proc/${at}/stat`);
     // It ended meanwhile: its parent has its figure, or will.
     if (stat === undefined) return;
-    cost.cpuMs += cpuTicks(stat) * msPerTick;
+    const { own, children } = cpuTicks(stat);
+    cost.cpuMs += Math.max(own * msPerTick, scheduledMs(at)) + children * msPerTick;
     if (at !== pid || !childrenOnly) cost.rssMb += residentKb(read(`/proc/${at}/status`) ?? "") / 1024;
     for (const child of childrenOf(at)) visit(child);
   };
@@ -23,9 +24,16 @@ export function treeCost(pid: number, childrenOnly = false): ProcessCost {
 }
 
 /** User and system time, own and of children that were waited for. The name in parentheses may hold anything. */
-export function cpuTicks(stat: string): number {
+export function cpuTicks(stat: string): { own: number; children: number } {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  const [user = 0, system = 0, childrenUser = 0, childrenSystem = 0] = fields.slice(11, 15).map(Number);
+  return { own: user + system, children: childrenUser + childrenSystem };
+}
+
+/** In nanoseconds where a tick is 10 ms, but only of threads that live, and not on every kernel. */
+function scheduledMs(pid: number): number {
+  const runtimes = threadsOf(pid).map((thread) => read(`/proc/${pid}/task/${thread}/schedstat`)?.split(" ")[0]);
+  return runtimes.reduce((sum, runtime) => sum + Number(runtime ?? 0), 0) / 1e6;
 }
 
 function residentKb(status: string): number {
@@ -33,19 +41,21 @@ function residentKb(status: string): number {
 }
 
 // Each thread has its own list: a Go program forks from any of them.
-function childrenOf(pid: number): number[] {
-  let threads: string[];
-  try {
-    threads = readdirSync(`/proc/${pid}/task`);
-  } catch {
-    return [];
-  }
-  return threads.flatMap((thread) =>
+export function childrenOf(pid: number): number[] {
+  return threadsOf(pid).flatMap((thread) =>
     (read(`/proc/${pid}/task/${thread}/children`) ?? "")
       .split(" ")
       .filter((child) => child !== "")
       .map(Number),
   );
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 function read(path: string): string | undefined {

@@ -70,7 +70,7 @@ export async function startSshd(limits = stockLimits): Promise<Sshd> {
   const child = spawn(sshdPath, ["-D", "-f", join(folder, "sshd_config"), "-E", log], { stdio: "ignore" });
   const close = async () => {
     await ended(child);
-    account.remove();
+    await account.remove();
     rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -125,15 +125,24 @@ function writeKey(folder: string, name: string): { path: string; blob: Buffer } 
 
 // Without root an sshd can only log its own user in; with root a plain one is made for the time of the run. It owns
 // nothing and has no start-up files: what a login shell reads would be measured along.
-function benchAccount(): { user: string; remove(): void } {
+function benchAccount(): { user: string; remove(): Promise<void> } {
   const { uid, username } = userInfo();
-  if (uid !== 0) return { user: username, remove: () => {} };
+  if (uid !== 0) return { user: username, remove: async () => {} };
   const user = `${benchUser}-${process.pid}`;
   for (const left of leftAccounts()) spawnSync("userdel", [left]);
   const about = ["--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*"];
   const made = spawnSync("useradd", [...about, user], { encoding: "utf8" });
   if (made.status !== 0) throw new Error(`Cannot make the user "${user}": ${made.stderr}`);
-  return { user, remove: () => void spawnSync("userdel", [user]) };
+  return { user, remove: () => removeAccount(user) };
+}
+
+/** Commands that outlive their connection keep the account in use for as long as they run. Its home is not its own. */
+async function removeAccount(user: string): Promise<void> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    if (spawnSync("userdel", [user], { stdio: "ignore" }).status === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  process.stderr.write(`Cannot remove the user "${user}": something still runs as it. Run userdel ${user} later\n`);
 }
 
 /** Of runs that were killed before they could clean up: the number in the name is a process that is gone. */

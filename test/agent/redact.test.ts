@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { keepNewest, presentable, redactText } from "../../core/agent/redact.ts";
+import { keepNewest, presentable, redactText, redactWords } from "../../core/agent/redact.ts";
 
 describe("redaction", () => {
   for (const [text, secret] of [
@@ -11,6 +11,11 @@ describe("redaction", () => {
     ["postgres://user:s3cr3t@db/app", "s3cr3t"],
     ["-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----", "b3BlbnNzaC1rZXk"],
     ["using sk-ant-api03-0123456789abcdef", "0123456789abcdef"],
+    ["password='hunter2secret'", "hunter2secret"],
+    ['secret = "two words here"', "words"],
+    ['{\\"password\\":\\"hunter2secret\\"}', "hunter2secret"],
+    ["mysqld --password hunter2secret", "hunter2secret"],
+    ["DB_PASS=hunter2secret", "hunter2secret"],
   ] as const) {
     it(`removes the secret of ${JSON.stringify(text.slice(0, 24))}`, () => {
       assert.doesNotMatch(redactText(text), new RegExp(secret.replaceAll(".", "\\.")));
@@ -20,6 +25,19 @@ describe("redaction", () => {
   it("leaves ordinary text as it is", () => {
     const text = "token bucket is empty; keyboard found at https://host:10443/login";
     assert.equal(redactText(text), text);
+  });
+
+  it("takes no longer for a text that was made to be slow", () => {
+    for (const piece of ["a.", "a-", "a:", "://", "--", "password=", "eyJ", "Basic ", "-----BEGIN "]) {
+      const began = performance.now();
+      redactText(piece.repeat(1_000_000 / piece.length));
+      assert.ok(performance.now() - began < 2000, `${JSON.stringify(piece)} takes ${performance.now() - began} ms`);
+    }
+  });
+
+  it("goes over all words of an event, and leaves what is not words", () => {
+    const event = { kind: "escalated", reason: "it said last: api_key=abcdef123456", planned: { steps: [["x"]] } };
+    assert.deepEqual(redactWords(event), { ...event, reason: "it said last: api_key=[removed]" });
   });
 
   it("removes the value under a secret key, and leaves its neighbours", () => {

@@ -134,4 +134,35 @@ describe("one incident", () => {
     const order = kinds(agent.events);
     assert.ok(order.indexOf("evidence-gathered") < order.indexOf("fix-started"));
   });
+
+  it("keeps no secret that a runbook quotes from a host", async () => {
+    const agent = toyAgent();
+    const quoting: Responder = {
+      name: "quoting",
+      work: async () => ({ is: "escalate", reason: "it said last: password=hunter2secret" }),
+    };
+    await toyRespond(agent, [quoting])();
+    assert.equal(agent.events.at(-1)?.kind, "escalated");
+    assert.doesNotMatch(JSON.stringify(agent.events), /hunter2secret/);
+  });
+
+  it("is not resolved by Medic when its fix had failed before the service came back", async () => {
+    const agent = toyAgent();
+    agent.host.lamps.set("lamp", { on: true, run: 1 });
+    const attempt = (outcome: "fixed" | "not-fixed") => ({ fix: "lamp_on", input: {}, outcome, why: "" });
+    await toyRespond(agent)({ ...toyRecord, attempts: [attempt("fixed"), attempt("not-fixed")] });
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "resolved" && last.by === "itself");
+  });
+
+  it("tells its responders which plugin the incident is for", async () => {
+    const agent = toyAgent();
+    const told: unknown[] = [];
+    const listening: Responder = {
+      name: "listening",
+      work: async (incident) => (told.push(incident.plugin), { is: "escalate", reason: "x" }),
+    };
+    await toyRespond(agent, [listening])();
+    assert.deepEqual(told, ["toy"]);
+  });
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { kinds, never, toyAgent } from "../support/agent.ts";
-import { answer, transportError } from "../support/toy.ts";
+import { createCatalog } from "../../core/plugin/catalog.ts";
+import { answer, toyPlugin, transportError } from "../support/toy.ts";
 
 const on = { tool: "lamp_on", input: { name: "lamp" } };
 const status = { tool: "lamp_status", input: { name: "lamp" } };
@@ -90,6 +91,14 @@ describe("the toolbox, reading", () => {
     host.intercept = () => ({ exit: 0, stdout: "<html>", stderr: "", cutBytes: 0 });
     const [outcome] = await toolboxFor(errand).turn([status], never);
     assert.equal(outcome?.outcome, "unavailable");
+  });
+
+  it("bounds the reason of a diagnostic that cannot tell, and keeps its end", async () => {
+    const { host, toolboxFor, errand } = toyAgent();
+    host.intercept = () => ({ exit: 1, stdout: "", stderr: `${"a.".repeat(500_000)}the end`, cutBytes: 0 });
+    const [outcome] = await toolboxFor(errand).turn([status], never);
+    assert.ok(JSON.stringify(outcome).length < 2500);
+    assert.match(JSON.stringify(outcome), /the end/);
   });
 
   it("redacts what is kept, and gives plugins the exact finding", async () => {
@@ -263,5 +272,50 @@ describe("the toolbox, fixing", () => {
     assert.equal((await withFixes(2, 6).turn([on], never))[0]?.outcome, "refused");
     assert.equal(host.count("on"), 0);
     assert.equal((await withFixes(2, 5).turn([on], never))[0]?.outcome, "fixed");
+  });
+
+  it("runs nothing more of a service while another incident's fix of it has no known end, unless a person agreed", async () => {
+    const { host, parts, errand } = toyAgent();
+    const { createToolboxes } = await import("../../core/agent/toolbox.ts");
+    const open = { tool: "lamp_on", incident: "i0" };
+    const toolboxFor = createToolboxes({ ...parts, fixesSince: () => ({ service: 1, host: 1, open }) });
+    const [refused] = await toolboxFor(errand).turn([on], never);
+    assert.match(JSON.stringify(refused), /refused.*"lamp_on\\" in incident i0 is not known/);
+    assert.equal(host.count("on"), 0);
+    assert.equal((await toolboxFor({ ...errand, approved: true }).turn([on], never))[0]?.outcome, "fixed");
+  });
+
+  it("asks for the history of the service by the names that the plan touches", async () => {
+    const { parts, errand } = toyAgent();
+    const { createToolboxes } = await import("../../core/agent/toolbox.ts");
+    const asked: unknown[] = [];
+    const fixesSince = (...asking: unknown[]) => (asked.push(asking), { service: 0, host: 0 });
+    await createToolboxes({ ...parts, fixesSince })(errand).turn([on], never);
+    assert.deepEqual((asked as unknown[][])[0]?.slice(0, 2), [
+      "toy-host",
+      { key: "toy-host/toy:lamp", touches: ["lamp"] },
+    ]);
+  });
+
+  it("runs no fix of a plugin that the host does not have, also when its options have defaults", async () => {
+    const { host, parts, errand } = toyAgent();
+    const { createToolboxes } = await import("../../core/agent/toolbox.ts");
+    const tools = createCatalog([toyPlugin], { "toy-host": { plugins: {} } });
+    const toolbox = createToolboxes({ ...parts, tools })({ ...errand, approved: true });
+    const [outcome] = await toolbox.turn([on], never);
+    assert.match(JSON.stringify(outcome), /refused.*"toy\\" is not enabled/);
+    assert.equal(host.commands.length, 0);
+  });
+
+  it("begins no fix when it is aborted while it looks", async () => {
+    const { host, events, toolboxFor, errand } = toyAgent();
+    const abort = new AbortController();
+    host.intercept = () => {
+      abort.abort(new Error("shutting down"));
+      return undefined;
+    };
+    await assert.rejects(toolboxFor(errand).turn([on], abort.signal), /shutting down/);
+    assert.equal(host.count("on"), 0);
+    assert.ok(!kinds(events).includes("fix-started"));
   });
 });

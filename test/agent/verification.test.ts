@@ -37,6 +37,14 @@ describe("verification", () => {
     assert.equal((await verifyLamp(() => ({ on: true, run: "1" }))).outcome, "recovered");
   });
 
+  it("calls a fix whose runs have no name fixed only when what was sick is healthy after it", async () => {
+    const { marker: _, ...reload } = lampOn;
+    const healthy = { lamp: { on: true, run: "1" } };
+    const lampAt = () => healthy.lamp;
+    assert.equal((await verifyLamp(lampAt, { fix: reload })).outcome, "fixed");
+    assert.equal((await verifyLamp(lampAt, { fix: reload, before: healthy })).outcome, "recovered");
+  });
+
   it("calls recovered, not fixed, what is healthy when nobody knows whether the fix ran", async () => {
     const verdict = await verifyLamp(() => ({ on: true, run: "2" }), {
       dispatch: { is: "unknown", why: "the link was lost" },

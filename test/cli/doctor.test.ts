@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import ssh2 from "ssh2";
+import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
 import type { Check } from "../../core/cli/doctor/check.ts";
 import { exitCodeOf, reportLines } from "../../core/cli/doctor.ts";
 import { diagnose, type Runs, type Ways } from "../../core/cli/doctor/host-checks.ts";
@@ -374,8 +374,8 @@ describe("a key file", () => {
     await chmod(path, mode);
     return path;
   };
-  const plain = ssh2.utils.generateKeyPairSync("ed25519");
-  const locked = ssh2.utils.generateKeyPairSync("ed25519", { passphrase: "right", cipher: "aes256-ctr", rounds: 16 });
+  const plain = generateKeyPair();
+  const locked = generateKeyPair({ passphrase: "right", cipher: "aes256-ctr", rounds: 16 });
 
   it("is usable when only its owner can read it, and exposed when others can", async () => {
     assert.deepEqual(await inspectKey(await file(plain.private), undefined), { is: "usable" });

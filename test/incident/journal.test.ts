@@ -176,11 +176,34 @@ describe("the journal", () => {
     record("i2", fixStarted);
     record("i1", fixStarted);
     record("i3", fixStarted);
+    const counts = (host: string, key: string, touches: string[], sinceMs: number): unknown => {
+      const { open: _, ...counted } = journal.fixesSince(host, { key, touches }, sinceMs);
+      return counted;
+    };
     const key = "nexus/docker:scrypted";
-    assert.deepEqual(journal.fixesSince("nexus", key, clock.now() - 3_600_000), { service: 2, host: 3 });
-    assert.deepEqual(journal.fixesSince("nexus", key, clock.now()), { service: 1, host: 2 });
-    assert.deepEqual(journal.fixesSince("nexus", key, clock.now() + 1), { service: 0, host: 0 });
-    assert.deepEqual(journal.fixesSince("vega", "vega/-", 0), { service: 0, host: 0 });
+    assert.deepEqual(counts("nexus", key, [], clock.now() - 3_600_000), { service: 2, host: 3 });
+    assert.deepEqual(counts("nexus", key, [], clock.now()), { service: 1, host: 2 });
+    assert.deepEqual(counts("nexus", key, [], clock.now() + 1), { service: 0, host: 0 });
+    assert.deepEqual(counts("vega", "vega/-", ["scrypted"], 0), { service: 0, host: 0 });
+    // By the names it touched, whatever incident it was for: all three touched "scrypted", none "redis".
+    assert.deepEqual(counts("nexus", "nexus/-", ["scrypted", "redis"], 0), { service: 3, host: 3 });
+    assert.deepEqual(counts("nexus", "nexus/-", ["redis"], 0), { service: 0, host: 3 });
+  });
+
+  it("knows a fix whose end nobody knows, until it is judged or its incident resolved", () => {
+    const { journal, record } = world();
+    const openOf = (touches: string[]): unknown => journal.fixesSince("nexus", { key: "nexus/-", touches }, 0).open;
+    journal.append([opening("i1")]);
+    record("i1", fixStarted);
+    assert.deepEqual(openOf(["scrypted"]), { tool: "docker_restart", incident: "i1" });
+    assert.equal(openOf(["redis"]), undefined);
+    const judged = { kind: "fix-judged", tool: "docker_restart", input: {}, why: "x" } as const;
+    record("i1", { ...judged, outcome: "not-fixed" });
+    assert.equal(openOf(["scrypted"]), undefined);
+    record("i1", fixStarted, { ...judged, outcome: "unverified" }, { kind: "escalated", reason: "x" });
+    assert.deepEqual(openOf(["scrypted"]), { tool: "docker_restart", incident: "i1" });
+    record("i1", { kind: "resolved", by: "monitor", why: "x" });
+    assert.equal(openOf(["scrypted"]), undefined);
   });
 
   it("keeps any text that an event may hold", () => {

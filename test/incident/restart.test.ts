@@ -49,7 +49,7 @@ function homelab() {
     const runbooksFor = catalog.runbooksFor.bind(catalog);
     const respond = createRespond({
       responders: [createRunbookResponder(runbooksFor, (seconds, signal) => clock.sleep(seconds * 1000, signal))],
-      toolboxFor: createToolboxes({ ...parts, fixesSince: (host, key, since) => journal.fixesSince(host, key, since) }),
+      toolboxFor: createToolboxes({ ...parts, fixesSince: (host, of, since) => journal.fixesSince(host, of, since) }),
       runbooksFor,
       evidenceFor: catalog.evidenceFor.bind(catalog),
       record: (incident, event) => void append([{ ...event, incident }]),

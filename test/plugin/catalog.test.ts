@@ -163,6 +163,18 @@ describe("the catalog", () => {
     );
   });
 
+  it("asks the runbooks of the plugin that the owner's rule named, also where another would heal the service", () => {
+    const named = { ...incident("scrypted"), plugin: "docker" };
+    assert.deepEqual(
+      catalog.runbooksFor(named).map(({ title }) => title),
+      ["docker is down"],
+    );
+    const two = createCatalog([general, plugin("podman")], { nexus: { plugins: { docker: {}, podman: {} } } });
+    const titles = (more: { plugin?: string }) =>
+      two.runbooksFor({ ...incident("postgres"), ...more }).map(({ title }) => title);
+    assert.deepEqual(titles({ plugin: "podman" }), ["podman is down"]);
+  });
+
   it("asks all that apply to an alert about the host itself", () => {
     assert.equal(catalog.runbooksFor(incident(undefined)).length, 3);
   });

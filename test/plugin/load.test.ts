@@ -7,7 +7,6 @@ import { checkPlugin } from "../../core/plugin/conformance.ts";
 import { builtInFolder, loadPlugins } from "../../core/plugin/load.ts";
 import { sharedUrl } from "../../core/plugin/share.ts";
 
-const isDeno = "Deno" in globalThis;
 const root = await mkdtemp(join(tmpdir(), "medic-plugins-"));
 after(() => rm(root, { recursive: true, force: true }));
 
@@ -127,22 +126,6 @@ describe("loading plugins", () => {
 
   it("refuses a module without a default export", async () => {
     assert.match(await whyBroken("export const plugin = {};"), /it has no default export/);
-  });
-
-  it("lets a plugin outside the repository import the contract and valibot", { skip: isDeno }, async () => {
-    const text = `
-      import { definePlugin, diagnostic } from "medic/plugin";
-      import { systemdStatus } from "medic/plugins/systemd";
-      import * as v from "valibot";
-      type Seen = { said: string; other: string };
-      export default definePlugin({
-        name: "hello", apiVersion: 1, summary: "s", options: v.strictObject({}), runbooks: [],
-        tools: [diagnostic({ name: "hello", description: "d", input: v.strictObject({}), command: () => ["true"],
-          parse: (result): Seen => ({ said: result.stdout, other: systemdStatus.name }) })],
-      });`;
-    const { plugins, broken } = await loadPlugins([await folderOf({ hello: text }, "plugin.ts")]);
-    assert.deepEqual(broken, []);
-    assert.equal(plugins.at(-1)?.name, "hello");
   });
 
   it("shares its modules with importers from outside only", () => {

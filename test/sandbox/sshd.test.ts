@@ -7,11 +7,12 @@ import ssh2 from "ssh2";
 import type { Client, ClientChannel } from "ssh2";
 
 import { realClock } from "../../core/sandbox/clock.ts";
+import { generateKeyPair } from "../../core/sandbox/key-pair.ts";
 import type { SshdOptions } from "../../core/sandbox/sshd.ts";
 import { dropsStartup, startSshd, stockLimits } from "../../core/sandbox/sshd.ts";
 
-const keys = { host: ssh2.utils.generateKeyPairSync("ed25519"), client: ssh2.utils.generateKeyPairSync("ed25519") };
-const other = ssh2.utils.generateKeyPairSync("ed25519");
+const keys = { host: generateKeyPair(), client: generateKeyPair() };
+const other = generateKeyPair();
 
 describe("the sandbox's SSH server", () => {
   it("runs a command with its output, its errors and its exit status", async () => {

@@ -29,7 +29,7 @@ export type Served = {
   stop(): Promise<Told>;
 };
 
-export type Bend = { trust?: string; protect?: string; more?: string; privilege?: string };
+export type Bend = { listen?: string; trust?: string; protect?: string; more?: string; privilege?: string };
 
 export async function startScenario(bend: Bend = {}): Promise<Scenario> {
   const sandbox = await createSandbox();
@@ -132,10 +132,10 @@ async function startServe(folder: string, token: string): Promise<Served> {
 function hostsYaml(
   sandbox: Sandbox,
   sha256: string,
-  { trust = "disruptive", protect = "postgres", more = "", privilege = "none" }: Bend,
+  { listen = "127.0.0.1:0", trust = "disruptive", protect = "postgres", more = "", privilege = "none" }: Bend,
 ): string {
   return `server:
-  listen: 127.0.0.1:0
+  listen: ${listen}
   data: ./data
   tokens: [{ name: test, sha256: ${sha256} }]
 responder: { order: [runbook] }

@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import type { Node } from "../files.ts";
 import type { Context, Programs } from "../program.ts";
 import { fail } from "../program.ts";
-import { matchesPattern } from "../shell-pattern.ts";
+import { matchesPattern } from "../shell/pattern.ts";
 import { readOptions } from "./options.ts";
 
 export const filesystemPrograms: Programs = {

@@ -1,7 +1,7 @@
 // `grep` over simulated files and standard input; basic and extended expressions become JavaScript's.
 import type { Context } from "../program.ts";
 import { fail } from "../program.ts";
-import { classes } from "../shell-pattern.ts";
+import { classes } from "../shell/pattern.ts";
 import { eachInput, linesOf } from "./input.ts";
 import { readOptions } from "./options.ts";
 

@@ -3,7 +3,7 @@
 import type { Systemd, Unit } from "../systemd.ts";
 import type { Context, Program } from "../program.ts";
 import { asked, fail } from "../program.ts";
-import { matchesPattern } from "../shell-pattern.ts";
+import { matchesPattern } from "../shell/pattern.ts";
 import type { Options } from "./options.ts";
 import { readOptions } from "./options.ts";
 

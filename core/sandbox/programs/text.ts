@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 
 import type { Programs } from "../program.ts";
-import { classes } from "../shell-pattern.ts";
+import { classes } from "../shell/pattern.ts";
 import { grep } from "./grep.ts";
 import { eachInput, linesOf } from "./input.ts";
 import { readOptions } from "./options.ts";

@@ -1,10 +1,10 @@
 // What a running shell knows: variables, functions, options, descriptors, where it stands. Builtins read and change it;
 // the walker of the tree (`shell.ts`) extends it with the way to run a command.
-import type { Context, Output, Program } from "./program.ts";
-import { Input } from "./program.ts";
-import { Exit } from "./shell-control.ts";
-import type { Scope } from "./shell-expansion.ts";
-import type { Command } from "./shell-syntax.ts";
+import type { Context, Output, Program } from "../program.ts";
+import { Input } from "../program.ts";
+import { Exit } from "./control.ts";
+import type { Scope } from "./expansion.ts";
+import type { Command } from "./syntax.ts";
 
 export type Descriptors = ReadonlyMap<number, Input | Output>;
 export type FindProgram = (name: string) => Program | undefined;

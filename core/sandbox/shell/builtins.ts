@@ -2,10 +2,10 @@
 // dash's way (its `echo` knows backslashes).
 import { posix } from "node:path";
 
-import { formatPrintf, unescapeEcho } from "./shell-printf.ts";
-import { Break, Continue, Exit, Return } from "./shell-control.ts";
-import { test } from "./shell-test.ts";
-import type { Shell } from "./shell-state.ts";
+import { formatPrintf, unescapeEcho } from "./printf.ts";
+import { Break, Continue, Exit, Return } from "./control.ts";
+import { test } from "./test.ts";
+import type { Shell } from "./state.ts";
 
 type Builtin = (shell: Shell, args: readonly string[]) => number | Promise<number>;
 

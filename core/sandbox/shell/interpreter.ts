@@ -3,19 +3,19 @@
 // elsewhere. Each stage of a pipe runs to its end before the next one starts.
 import { setImmediate } from "node:timers/promises";
 
-import type { Context } from "./program.ts";
-import { Input } from "./program.ts";
-import { builtins } from "./shell-builtins.ts";
-import { Break, Continue, Exit, Return } from "./shell-control.ts";
-import type { Scope } from "./shell-expansion.ts";
-import { expandFields, expandPattern, expandText } from "./shell-expansion.ts";
-import { parseShell } from "./shell-parser.ts";
-import { matchesPattern } from "./shell-pattern.ts";
-import { applyRedirections } from "./shell-redirection.ts";
-import type { FindProgram } from "./shell-state.ts";
-import { ShellState } from "./shell-state.ts";
-import type { Command, Redirections } from "./shell-syntax.ts";
-import { ShellSyntaxError } from "./shell-syntax.ts";
+import type { Context } from "../program.ts";
+import { Input } from "../program.ts";
+import { builtins } from "./builtins.ts";
+import { Break, Continue, Exit, Return } from "./control.ts";
+import type { Scope } from "./expansion.ts";
+import { expandFields, expandPattern, expandText } from "./expansion.ts";
+import { parseShell } from "./parser.ts";
+import { matchesPattern } from "./pattern.ts";
+import { applyRedirections } from "./redirection.ts";
+import type { FindProgram } from "./state.ts";
+import { ShellState } from "./state.ts";
+import type { Command, Redirections } from "./syntax.ts";
+import { ShellSyntaxError } from "./syntax.ts";
 
 type Simple = Extract<Command, { is: "simple" }>;
 

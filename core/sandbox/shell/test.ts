@@ -1,7 +1,7 @@
 // `test` and `[`: conditions on texts, numbers and files of the simulated host.
 import { posix } from "node:path";
 
-import type { Shell } from "./shell-state.ts";
+import type { Shell } from "./state.ts";
 
 const UNARY = new Set("n z e f d r w x s L h S p b c t".split(" ").map((letter) => `-${letter}`));
 const BINARY = new Set("= == != < > -eq -ne -lt -le -gt -ge -nt -ot -ef".split(" "));

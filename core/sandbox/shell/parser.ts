@@ -1,7 +1,7 @@
 // Parses POSIX shell text: lists, pipes, `if`, loops, `case`, functions, groups, redirections, here-documents. Pure:
 // text in, tree out, or a ShellSyntaxError in dash's words.
-import type { Assignment, Command, Redirection, Redirections, Word } from "./shell-syntax.ts";
-import { Reader, readQuotedText, readWord } from "./shell-words.ts";
+import type { Assignment, Command, Redirection, Redirections, Word } from "./syntax.ts";
+import { Reader, readQuotedText, readWord } from "./words.ts";
 
 const RESERVED = "if then elif else fi while until for do done case esac in { } !".split(" ");
 

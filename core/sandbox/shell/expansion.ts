@@ -1,9 +1,9 @@
 // Turns a parsed word into fields: parameters, substitutions, arithmetic, splitting by IFS, names of files, in the
 // order POSIX gives. Holds no state: everything it needs to know is asked of the shell through `Scope`.
-import type { Files } from "./files.ts";
-import { arithmetic } from "./shell-arithmetic.ts";
-import { escapePattern, glob, hasWildcard, patternSource } from "./shell-pattern.ts";
-import type { Command, Part, Word } from "./shell-syntax.ts";
+import type { Files } from "../files.ts";
+import { arithmetic } from "./arithmetic.ts";
+import { escapePattern, glob, hasWildcard, patternSource } from "./pattern.ts";
+import type { Command, Part, Word } from "./syntax.ts";
 
 export type Scope = {
   files: Files;

@@ -1,6 +1,6 @@
 // Shell patterns (`*`, `?`, `[a-z]`, backslash for a literal) as regular expressions, for `case`, `${x#…}` and names of
 // files. Pure.
-import type { Files } from "./files.ts";
+import type { Files } from "../files.ts";
 
 /** Matches what the pattern matches; not anchored, so that trimming can anchor it as it needs. */
 export function patternSource(pattern: string, wildcard = "[^]"): string {

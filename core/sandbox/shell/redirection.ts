@@ -1,11 +1,11 @@
 // `<`, `>`, `>>`, `2>&1`, `<<EOF`: which input or output a number stands for while a command runs.
 import { posix } from "node:path";
 
-import type { Output } from "./program.ts";
-import { Input } from "./program.ts";
-import { expandText } from "./shell-expansion.ts";
-import type { Redirection, Redirections } from "./shell-syntax.ts";
-import type { Descriptors, Shell } from "./shell-state.ts";
+import type { Output } from "../program.ts";
+import { Input } from "../program.ts";
+import { expandText } from "./expansion.ts";
+import type { Redirection, Redirections } from "./syntax.ts";
+import type { Descriptors, Shell } from "./state.ts";
 
 /** The descriptors with the changes, or undefined after saying why one cannot be made. */
 export async function applyRedirections(redirections: Redirections, shell: Shell): Promise<Descriptors | undefined> {

@@ -1,7 +1,7 @@
 // Reads one word of shell text: quotes, `$name`, `${name:-word}`, `$(…)`, backquotes, `$((…))`. Knows nothing of
 // commands; the parser hands in how to read the list inside a substitution.
-import type { Command, Part, Word } from "./shell-syntax.ts";
-import { ShellSyntaxError } from "./shell-syntax.ts";
+import type { Command, Part, Word } from "./syntax.ts";
+import { ShellSyntaxError } from "./syntax.ts";
 
 const DELIMITERS = " \t\n;&|<>()";
 

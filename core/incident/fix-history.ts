@@ -1,0 +1,48 @@
+// What the journal says of fixes that were started, over all incidents: how many, and whether one of them may still be
+// under way. Counted by what a fix touches and not only by the incident it was for, because a service has one budget,
+// whoever asks: an alert of its own, one of a neighbour, or a person. Reads; knows no policy.
+import type { SQLInputValue } from "node:sqlite";
+
+/** A service, as fixes name it: the key of its incidents, and the names that a fix of it disturbs. */
+export type FixScope = { key: string; touches: readonly string[] };
+
+/** `service`: of this scope; `open`: the last of those whose end nobody knows. */
+export type FixHistory = { service: number; host: number; open?: { tool: string; incident: string } };
+
+export type Query = (sql: string, ...values: SQLInputValue[]) => Record<string, unknown>[];
+
+const TOUCHED = `EXISTS (SELECT 1 FROM json_each(events.body, '$.touches') AS touched
+                          WHERE touched.value IN (SELECT value FROM json_each(?)))`;
+/** What the fix came to; one without a verdict may still be under way. */
+const JUDGED = `coalesce((SELECT judged.body ->> '$.outcome' FROM events AS judged
+                           WHERE judged.incident = events.incident AND judged.kind = 'fix-judged'
+                             AND judged.sequence > events.sequence
+                           ORDER BY judged.sequence LIMIT 1), 'unknown')`;
+
+/** Reads what became of the fixes on a host since a time. An incident that was resolved since has shown its end. */
+export function readFixHistory(query: Query, host: string, { key, touches }: FixScope, sinceMs: number): FixHistory {
+  const since = new Date(sinceMs).toISOString();
+  const names = JSON.stringify(touches);
+  const [row] = query(
+    `SELECT count(*) AS host, count(*) FILTER (WHERE incidents.key = ? OR ${TOUCHED}) AS service
+       FROM events JOIN incidents ON incidents.id = events.incident
+      WHERE events.kind = 'fix-started' AND events.at >= ? AND incidents.host = ?`,
+    key,
+    names,
+    since,
+    host,
+  );
+  const [open] = query(
+    `SELECT events.body ->> '$.tool' AS tool, events.incident AS incident
+       FROM events JOIN incidents ON incidents.id = events.incident
+      WHERE events.kind = 'fix-started' AND events.at >= ? AND incidents.host = ? AND incidents.state <> 'resolved'
+        AND ${TOUCHED} AND ${JUDGED} IN ('unknown', 'unverified')
+      ORDER BY events.sequence DESC LIMIT 1`,
+    since,
+    host,
+    names,
+  );
+  const counted = { service: Number(row?.["service"]), host: Number(row?.["host"]) };
+  if (open === undefined) return counted;
+  return { ...counted, open: { tool: String(open["tool"]), incident: String(open["incident"]) } };
+}
