@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 
 export function nodeArguments(file: string, ...args: readonly string[]): [string, string[]] {
-  const loader = process.features.typescript === false ? process.execArgv : [];
+  const loader = process.features.typescript ? [] : process.execArgv;
   return [process.execPath, [...loader, "--no-warnings", file, ...args]];
 }
 
