@@ -89,7 +89,7 @@ export function knownCall(
 }
 
 /** The text of a failed command with the plugin's advice behind it, where it has any. */
-export function advised(tools: Tools, tool: string, text: string): string {
+export function advised(tools: Pick<Tools, "hintFor">, tool: string, text: string): string {
   const hint = tools.hintFor(tool, text);
   return hint === undefined ? text : `${text} (${hint})`;
 }

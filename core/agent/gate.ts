@@ -1,0 +1,72 @@
+// The gates of a plan between planning and running: policy (may it?), what is under way (may it now?) and budgets (has it
+// been enough?). It answers with a refusal or lets the plan through; it writes nothing and runs nothing.
+import type { PlannedFix } from "../incident/incident.ts";
+import type { Fix, Plan } from "../plugin/contract.ts";
+import type { Tools } from "./diagnosis.ts";
+import { judge, type Trust } from "./policy.ts";
+
+export type Ownership = { trust: Trust; protect: readonly string[] };
+export type FixBudget = { fixesPerService: number; fixesPerHost: number; fixWindow: number };
+
+export type GateParts = {
+  tools: Pick<Tools, "pluginOf" | "ownersOf">;
+  ownership(host: string): Ownership;
+  limits: FixBudget;
+  /**
+   * Fixes started since a time, over all incidents: of this service (by its key, or by a name that is touched), on this
+   * host, and one of this service whose end nobody knows.
+   */
+  fixesSince(
+    host: string,
+    of: { key: string; touches: readonly string[] },
+    sinceMs: number,
+  ): { service: number; host: number; open?: { tool: string; incident: string } };
+  now(): number;
+};
+
+/** Who asks, and what a person has agreed to. */
+export type Asking = {
+  key: string;
+  host: string;
+  /** Plans and judges, but runs no fix. */
+  dryRun?: boolean;
+  /** A person agreed beforehand to what would only be asked. */
+  approved?: boolean;
+};
+
+/** `planned`: a person may still agree to it. `isDry`: it would have run. */
+export type Stopped = { why: string; planned?: PlannedFix; isDry?: true };
+
+/** Policy and budgets; undefined lets the plan through. */
+export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object, plan: Plan): Stopped | undefined {
+  const { host, key, dryRun, approved } = asking;
+  const { tools, limits, ownership, fixesSince, now } = parts;
+  const planned: PlannedFix = { tool: tool.name, input, steps: plan.steps, touches: plan.touches, risk: tool.risk };
+  const verdict = judge({
+    host,
+    plugin: tools.pluginOf(tool.name),
+    tool: tool.name,
+    risk: tool.risk,
+    plan,
+    ...ownership(host),
+    ownersOf: (name) => tools.ownersOf(host, name),
+  });
+  if (verdict.is === "refuse") return { why: verdict.why };
+  if (verdict.is === "ask" && approved !== true) return { why: `a person has to agree: ${verdict.why}`, planned };
+  const scope = { key, touches: plan.touches };
+  const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
+  if (started.open !== undefined && approved !== true) {
+    const { tool: last, incident } = started.open;
+    return {
+      why: `what became of "${last}" in incident ${incident} is not known, so it may be under way: a person should look`,
+    };
+  }
+  const window = `in the last ${Math.round(limits.fixWindow / 60)} min (limits in hosts.yaml)`;
+  if (started.service >= limits.fixesPerService) {
+    return { why: `${started.service} fixes of "${plan.touches.join(", ")}" ${window}: a person should look` };
+  }
+  if (started.host >= limits.fixesPerHost) {
+    return { why: `${started.host} fixes on "${host}" ${window}: a person should look` };
+  }
+  return dryRun === true ? { why: "dry run: nothing is changed", planned, isDry: true } : undefined;
+}
