@@ -3,13 +3,14 @@
 import type { HostConfig } from "../config/schema.ts";
 import { inspectKey, type KeyFile } from "../transport/identity.ts";
 import { UsageError } from "./context.ts";
+import { commandText } from "./story.ts";
 
 /** Throws UsageError for the first key that cannot be used; `doctor` tells of all of them. */
 export async function requireKeys(hosts: readonly HostConfig[]): Promise<void> {
   const withKey = hosts.filter((host) => host.transport === "ssh" && host.identity !== undefined);
   const seen = await Promise.all(withKey.map(({ identity = "", passphrase }) => inspectKey(identity, passphrase)));
   for (const [index, host] of withKey.entries()) {
-    const why = faultOf(seen[index], host.name);
+    const why = faultOf(seen[index], host);
     if (why === undefined) continue;
     throw new UsageError(
       `Cannot use the key "${host.identity}" of host "${host.name}": ${why}. medic doctor ${host.name} says what mends it`,
@@ -17,7 +18,7 @@ export async function requireKeys(hosts: readonly HostConfig[]): Promise<void> {
   }
 }
 
-function faultOf(key: KeyFile | undefined, host: string): string | undefined {
+function faultOf(key: KeyFile | undefined, { name: host, identity = "" }: HostConfig): string | undefined {
   switch (key?.is) {
     case "missing":
       return "there is no such file";
@@ -30,8 +31,9 @@ function faultOf(key: KeyFile | undefined, host: string): string | undefined {
       return `the passphrase of hosts.${host} does not open it`;
     case "public":
       return "it is the public half: the identity is the file without .pub";
+    case "exposed":
+      return `others can read it (mode ${key.mode}): run ${commandText(["chmod", "600", identity])}`;
     default:
-      // An exposed key works; doctor advises against it.
       return undefined;
   }
 }

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { createApp } from "../http/app.ts";
 import { ListenError, type Listening, listen } from "../http/server.ts";
-import { newToken } from "../http/tokens.ts";
+import { newToken, roles } from "../http/tokens.ts";
 import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
@@ -114,7 +114,7 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
     },
     // The note's token lives as long as this process and is readable by its user alone.
     get tokens() {
-      return [...medic.settings().config.server.tokens, { name: "this machine", sha256: local.sha256 }];
+      return [...medic.settings().config.server.tokens, { name: "this machine", sha256: local.sha256, roles }];
     },
     get generic() {
       const { alerts } = medic.settings().config;

@@ -3,8 +3,11 @@
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads a small text file that holds a secret; throws an Error whose message says why it cannot. */
-export type ReadSecret = (path: string) => string;
+/**
+ * Reads a small text file that holds a secret; throws an Error whose message says why it cannot. `private`: refuses one
+ * that others can read too. Not asked of what NAME_FILE names: of a container's secrets its runtime decides the mode.
+ */
+export type ReadSecret = (path: string, must?: "private") => string;
 
 /** The text with every `${NAME}` filled in, or why that cannot be done. */
 export type Filled = { text: string; filled: boolean } | { problem: string };

@@ -39,7 +39,7 @@ export function parseConfig(
 ): Loaded {
   const { file, folder, env, home } = place;
   const atHome = (path: string): string => absolute(path, folder, home);
-  const readSecretAt: ReadSecret = (path) => place.readSecret(atHome(path));
+  const readSecretAt: ReadSecret = (path, must) => place.readSecret(atHome(path), must);
 
   const tree = readTree(text, (value) => fillIn(value, env, readSecretAt));
   if (tree.value === undefined) throw new ConfigError(file, tree.problems);
@@ -78,11 +78,13 @@ function unreadable(error: unknown): string {
 }
 
 /** Reads a secret's file: small, text, its last line break removed. */
-export const readSecret: ReadSecret = (path) => {
+export const readSecret: ReadSecret = (path, must) => {
   const handle = openSync(path, "r");
   try {
     const stat = fstatSync(handle);
     if (!stat.isFile()) throw new Error(`${quoted(path)} is not a regular file`);
+    if (must === "private" && (stat.mode & 0o077) !== 0)
+      throw new Error(`others can read it ${chmod(path, stat.mode)}`);
     if (stat.size > secretBytesMax) throw new Error(`${quoted(path)} is larger than ${secretBytesMax / 1024} KiB`);
     return readFileSync(handle, "utf8").replace(/\r?\n$/, "");
   } finally {
@@ -158,12 +160,16 @@ function kindOf(value: unknown): string {
 /** Secrets that stand in the file itself, if others than its owner may read it. */
 function exposedSecrets(tree: Tree, file: string, mode: number): Problem[] {
   if ((mode & 0o077) === 0) return [];
-  const message =
-    `is a secret in a file that others can read (mode ${mode.toString(8).padStart(3, "0")}): ` +
-    `run chmod 600 ${/^[\w./-]+$/.test(file) ? file : quoted(file)}, or write \${NAME} and keep it in the environment`;
+  const message = `is a secret in a file that others can read ${chmod(file, mode)}, or write \${NAME} and keep it in the environment`;
   return texts(tree.value, [])
     .filter((path) => isSecret(path) && !tree.filled.has(path))
     .map((path) => ({ path, ...tree.locate(path), message }));
+}
+
+/** What a file's mode is, and the command that mends it. */
+function chmod(file: string, mode: number): string {
+  const octal = (mode & 0o777).toString(8).padStart(3, "0");
+  return `(mode ${octal}): run chmod 600 ${/^[\w./-]+$/.test(file) ? file : quoted(file)}`;
 }
 
 function texts(value: unknown, keys: readonly PathKey[]): string[] {
@@ -186,7 +192,7 @@ function complete(
   const secretOf = (path: string, literal: string | undefined, file: string | undefined): string | undefined => {
     if (file === undefined) return literal;
     try {
-      return readSecretAt(file);
+      return readSecretAt(file, "private");
     } catch (error) {
       const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
       problems.push({ path: `${path}File`, ...tree.locate(`${path}File`), message });

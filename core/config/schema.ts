@@ -25,6 +25,15 @@ const serverSchema = mapping("Where Medic listens and keeps its data.", {
       mapping("One token.", {
         name: shaped("Whose token it is", /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "a name: letters, digits, dots, dashes"),
         sha256: shaped("The token's SHA-256", /^[0-9a-f]{64}$/, "64 characters of 0-9a-f"),
+        // A token from before there were roles may go on doing all it could.
+        roles: v.optional(
+          list(
+            "What it may: intake sends alerts, read looks, operate makes Medic do something; all three when absent",
+            choice("A role", ["intake", "read", "operate"]),
+            1,
+          ),
+          ["intake", "read", "operate"],
+        ),
       }),
     ),
     [],
@@ -133,6 +142,14 @@ const limitsSchema = mapping("The most Medic does.", {
   queue: v.optional(wholeNumber("Incidents that may wait for their turn", 1, 100_000), 200),
   incident: v.optional(duration("How long one incident may be worked on", { atLeast: "10s" }), "30m"),
   alertBytes: v.optional(byteSize("The largest alert that is taken", 1024, 64 * 1024 ** 2), "1MiB"),
+  requestsPerMinute: v.optional(
+    wholeNumber("Requests of one token in a minute; one more has to come again later", 1, 1_000_000),
+    6000,
+  ),
+  failedLoginsPerMinute: v.optional(
+    wholeNumber("Requests without a valid token from one address in a minute", 1, 1_000_000),
+    60,
+  ),
   fixesPerService: v.optional(wholeNumber("Fixes of one service within fixWindow", 1, 1000), 3),
   fixesPerHost: v.optional(wholeNumber("Fixes on one host within fixWindow", 1, 1000), 6),
   fixWindow: v.optional(duration("Over how long fixes are counted", { atLeast: "1m" }), "1h"),

@@ -1,5 +1,5 @@
-// The alert intake and the API. Authenticate, bound, parse, hand over, answer: a webhook's 202 means that its alerts are
-// on disk. It refuses to know how incidents are worked on; what it asks of the other rooms arrives as arguments.
+// The alert intake and the API. Let in (door.ts), bound, parse, hand over, answer: a webhook's 202 means that its alerts
+// are on disk. It refuses to know how incidents are worked on; what it asks of the other rooms arrives as arguments.
 //
 //   POST /webhooks/alertmanager   POST /webhooks/generic         GET /livez   GET /readyz   (no token)
 //   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?}
@@ -17,13 +17,13 @@ import { type GenericMapping, type LabelNames, parseGeneric } from "../incident/
 import { SourceError } from "../incident/sources/source.ts";
 import type { Log } from "../log.ts";
 import { readJson } from "./body.ts";
+import { createDoor, type DoorParts } from "./door.ts";
 import { type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
 import { RequestError } from "./request-error.ts";
 import { stateName } from "./shapes.ts";
-import { ownerOf, presentedToken, type Token } from "./tokens.ts";
 
 /** Read anew at each request, so that tokens and limits may change meanwhile. */
-export type AppParts = {
+export type AppParts = DoorParts & {
   intake: {
     accept(alerts: readonly Alert[]): Promise<Accepted>;
     investigate(host: string, service: string | undefined): Promise<Taken | { refused: string }>;
@@ -38,14 +38,11 @@ export type AppParts = {
   statistics(): readonly HostNumbers[];
   /** Runs one tool for a person. Undefined when there is no such host. */
   runTool(call: ToolRequest, signal: AbortSignal): Promise<ToolAnswer | undefined>;
-  tokens: readonly Token[];
   /** How `POST /webhooks/generic` reads a body; without it, it is refused. */
   generic?: { mapping: GenericMapping; names: LabelNames } | undefined;
   limits: { alertBytes: number };
   /** Why alerts cannot be taken at the moment. */
   trouble(): string | undefined;
-  now(): number;
-  log: Log;
 };
 
 export type ToolRequest = {
@@ -106,8 +103,9 @@ export function createApp(parts: AppParts): Hono<Variables> {
     return why === undefined ? c.json({ ready: true }) : c.json({ ready: false, why }, 503);
   });
 
+  const enter = createDoor(parts);
   app.use(async (c, next) => {
-    c.set("owner", authenticated(c, parts));
+    c.set("owner", enter(c));
     await next();
   });
   app.use(methodNotAllowed({ app, onMethodNotAllowed: otherMethod }));
@@ -162,21 +160,6 @@ export function createApp(parts: AppParts): Hono<Variables> {
   return app;
 }
 
-function authenticated(c: Context, { tokens, log }: AppParts): string {
-  const presented = presentedToken(c.req.header("authorization"));
-  const owner = presented === undefined ? undefined : ownerOf(presented, tokens);
-  if (owner !== undefined) return owner;
-  log.warning("request_refused", {
-    path: c.req.path.slice(0, 200),
-    why: presented === undefined ? "no token" : "token",
-  });
-  const advice =
-    tokens.length === 0
-      ? "hosts.yaml has no server.tokens. Run medic token new"
-      : `${presented === undefined ? "it has no token" : "its token is not one of server.tokens"}. Send "Authorization: Bearer <token>"`;
-  throw new RequestError(401, `Cannot take the request: ${advice}`);
-}
-
 function otherMethod(c: Context, allowed: readonly string[]): Response {
   const error = `Cannot ${c.req.method} "${shown(c.req.path)}": it takes ${allowed.join(", ")}`;
   return c.json({ error }, 405, { Allow: allowed.join(", ") });
@@ -194,8 +177,9 @@ function valid<S extends v.GenericSchema>(schema: S, value: unknown, what: strin
 function failure(error: unknown, c: Context, log: Log): Response {
   if (error instanceof SourceError) return c.json({ error: error.message }, 400);
   if (error instanceof RequestError) {
-    const headers: Record<string, string> =
-      error.status === 401 ? { "WWW-Authenticate": 'Bearer realm="medic", Basic realm="medic"' } : {};
+    const headers: Record<string, string> = {};
+    if (error.status === 401) headers["WWW-Authenticate"] = 'Bearer realm="medic", Basic realm="medic"';
+    if (error.retryAfterSeconds !== undefined) headers["Retry-After"] = String(error.retryAfterSeconds);
     // What is left of a body that was not read to its end would be taken for the next request.
     if (error.status === 413 || error.status === 408) headers["Connection"] = "close";
     return c.json({ error: error.message }, error.status, headers);

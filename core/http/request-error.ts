@@ -1,13 +1,16 @@
 // What is wrong with a request, as its answer says it: a status and one line.
 
-export type RefusalStatus = 400 | 401 | 404 | 405 | 408 | 413 | 415 | 501;
+export type RefusalStatus = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 501;
 
 export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly status: RefusalStatus;
+  /** When to come again. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: RefusalStatus, message: string) {
+  constructor(status: RefusalStatus, message: string, retryAfterSeconds?: number) {
     super(message);
     this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }

@@ -31,11 +31,12 @@ export class ListenError extends Error {
 
 /** Listens, or throws ListenError. */
 export async function listen(
-  app: { fetch(request: Request): Response | Promise<Response> },
+  app: { fetch(request: Request, connection?: object): Response | Promise<Response> },
   { host, port, headersWithinSeconds = 10 }: ListenOptions,
 ): Promise<Listening> {
   const server = createAdaptorServer({
-    fetch: (request) => app.fetch(request),
+    // The connection tells a request's address.
+    fetch: (request, connection) => app.fetch(request, connection),
     hostname: host,
     overrideGlobalObjects: false,
     createServer,

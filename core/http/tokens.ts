@@ -1,9 +1,13 @@
-// Tokens: who may speak to Medic. Made at random, shown once, kept as SHA-256; a presented one is compared with each in
+// Tokens: who may speak to Medic, and what about. Made at random, shown once, kept as SHA-256; a presented one is compared with each in
 // constant time, so that neither the answer nor its timing says how close it came.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 
+/** `intake` brings alerts, `read` looks, `operate` makes Medic do something. */
+export const roles = ["intake", "read", "operate"] as const;
+export type Role = (typeof roles)[number];
+
 /** As hosts.yaml keeps it. */
-export type Token = { name: string; sha256: string };
+export type Token = { name: string; sha256: string; roles: readonly Role[] };
 
 /** `token` is shown once; `sha256` goes into hosts.yaml. */
 export function newToken(): { token: string; sha256: string } {
@@ -13,13 +17,13 @@ export function newToken(): { token: string; sha256: string } {
 }
 
 /** Whose token this is. */
-export function ownerOf(presented: string, tokens: readonly Token[]): string | undefined {
+export function ownerOf(presented: string, tokens: readonly Token[]): Token | undefined {
   const hash = sha256Of(presented);
-  let owner: string | undefined;
+  let owner: Token | undefined;
   // All are compared, always: the time does not tell which one it was.
-  for (const { name, sha256 } of tokens) {
-    const expected = Buffer.from(sha256, "hex");
-    if (expected.length === hash.length && timingSafeEqual(hash, expected)) owner ??= name;
+  for (const token of tokens) {
+    const expected = Buffer.from(token.sha256, "hex");
+    if (expected.length === hash.length && timingSafeEqual(hash, expected)) owner ??= token;
   }
   return owner;
 }

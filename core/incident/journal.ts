@@ -78,7 +78,7 @@ export function createJournal(database: DatabaseSync, name: string, options: Jou
 }
 
 type Row = Record<string, unknown>;
-type Head = { sequence: number; hash: string };
+export type Head = { sequence: number; hash: string };
 
 export class Journal {
   readonly #database: DatabaseSync;
@@ -178,6 +178,11 @@ export class Journal {
       incidents: counted("SELECT state AS name, count(*) AS number FROM incidents GROUP BY state"),
       fixes: counted(`${outcome} WHERE kind = 'fix-judged' GROUP BY name`),
     };
+  }
+
+  /** The last event and its hash: whoever keeps it elsewhere can tell later whether the end was cut off. */
+  head(): Head {
+    return this.#readHead();
   }
 
   /** Walks the chain from the first event on. */

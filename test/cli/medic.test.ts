@@ -51,7 +51,7 @@ describe("medic token new", () => {
     const { code, stdout, stderr } = await medic("token", "new", "alertmanager");
     assert.equal(code, 0);
     const sha256 = createHash("sha256").update(stdout.trim()).digest("hex");
-    assert.match(stderr, new RegExp(`name: alertmanager, sha256: ${sha256}`));
+    assert.match(stderr, new RegExp(`{ name: alertmanager, sha256: ${sha256}, roles: \\[intake\\] }`));
   });
 
   it("makes another one each time, with --json as one object", async () => {
@@ -59,10 +59,21 @@ describe("medic token new", () => {
       name: v.string(),
       token: v.string(),
       sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+      roles: v.array(v.string()),
     });
     const [one, two] = await Promise.all([medic("token", "new", "--json"), medic("token", "new", "--json")]);
     const [first, second] = [one, two].map(({ stdout }) => v.parse(shape, JSON.parse(stdout)));
     assert.notEqual(first?.token, second?.token);
+  });
+
+  it("gives the roles that are asked for, and refuses one that there is not", async () => {
+    const { stderr } = await medic("token", "new", "ada", "--role", "operate, read");
+    assert.match(stderr, /roles: \[read, operate\] }/);
+    for (const role of ["admin", "", "read,", "Read"]) {
+      const refused = await medic("token", "new", "ada", "--role", role);
+      assert.equal(refused.code, 2, role);
+      assert.match(refused.stderr, /the roles are intake, read, operate/);
+    }
   });
 });
 

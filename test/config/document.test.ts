@@ -175,6 +175,22 @@ describe("a file", () => {
     );
   });
 
+  it("that hosts.yaml names for a secret is refused when others can read it", () => {
+    const secret = (mode: number): string => file("key of mine", "sk-secret", mode);
+    const text = (mode: number): string => `responder: { apiKeyFile: ${JSON.stringify(secret(mode))} }\n${self}`;
+    for (const mode of [0o644, 0o640, 0o604, 0o620]) {
+      fails(
+        file("names.yaml", text(mode)),
+        /names\.yaml:1:26 responder\.apiKeyFile: cannot be read: others can read it \(mode 6..\): run chmod 600 ".*key of mine"$/,
+      );
+    }
+    assert.equal(load(file("names.yaml", text(0o600))).config.responder.apiKey, "sk-secret");
+    assert.equal(load(file("names.yaml", text(0o400))).config.responder.apiKey, "sk-secret");
+    // A container's runtime decides the mode of what it brings.
+    const env = { ANTHROPIC_API_KEY_FILE: secret(0o444) };
+    assert.equal(loadConfig(file("env.yaml", self), { env, home: "/home/ada" }).config.responder.apiKey, "sk-secret");
+  });
+
   it("with a secret is read without its last line break, and only when small", () => {
     assert.equal(readSecret(file("secret", "s3cret\n")), "s3cret");
     assert.equal(readSecret(file("secret", "s3\n\n")), "s3\n");

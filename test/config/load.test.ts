@@ -22,6 +22,8 @@ describe("hosts.yaml", () => {
       queue: 200,
       incident: 1800,
       alertBytes: 1_048_576,
+      requestsPerMinute: 6000,
+      failedLoginsPerMinute: 60,
       fixesPerService: 3,
       fixesPerHost: 6,
       fixWindow: 3600,
@@ -211,6 +213,10 @@ hosts:
     [
       "the network with a token",
       `server: { listen: "0.0.0.0:80", tokens: [{ name: a, sha256: ${"0a".repeat(32)} }] }\n${self}`,
+    ],
+    [
+      "a token with roles",
+      `server: { tokens: [{ name: a, sha256: ${"0a".repeat(32)}, roles: [read, operate] }] }\n${self}`,
     ],
     ["loopback of IPv6 without a token", `server: { listen: "[::1]:8484" }\n${self}`],
     ["any 127 address without a token", `server: { listen: "127.0.0.9:0" }\n${self}`],

@@ -7,10 +7,10 @@ import * as fc from "fast-check";
 import * as v from "valibot";
 import type { ToolRequest } from "../../core/http/app.ts";
 import * as shapes from "../../core/http/shapes.ts";
-import { newToken, ownerOf, presentedToken } from "../../core/http/tokens.ts";
+import { newToken, ownerOf, presentedToken, roles } from "../../core/http/tokens.ts";
 import { createJournal } from "../../core/incident/journal.ts";
 import { fixStarted, world } from "../incident/world.ts";
-import { frontDoor, statistics, webhook } from "./front-door.ts";
+import { frontDoor, limits, statistics, webhook } from "./front-door.ts";
 
 async function answer<S extends v.GenericSchema>(
   response: Response,
@@ -127,14 +127,14 @@ describe("tokens", () => {
     assert.match(one.sha256, /^[0-9a-f]{64}$/);
     assert.equal(
       ownerOf(one.token, [
-        { name: "x", ...other },
-        { name: "y", ...one },
-      ]),
+        { name: "x", roles, ...other },
+        { name: "y", roles, ...one },
+      ])?.name,
       "y",
     );
-    assert.equal(ownerOf(one.token, [{ name: "x", ...other }]), undefined);
-    assert.equal(ownerOf(one.sha256, [{ name: "y", ...one }]), undefined);
-    assert.equal(ownerOf("", [{ name: "broken", sha256: "" }]), undefined);
+    assert.equal(ownerOf(one.token, [{ name: "x", roles, ...other }]), undefined);
+    assert.equal(ownerOf(one.sha256, [{ name: "y", roles, ...one }]), undefined);
+    assert.equal(ownerOf("", [{ name: "broken", roles, sha256: "" }]), undefined);
   });
 
   it("are read from any header without breaking", () => {
@@ -215,7 +215,7 @@ describe("POST /webhooks/alertmanager", () => {
   });
 
   it("takes a body of the largest size, and refuses one byte more, said or counted", async () => {
-    const { post, ask } = frontDoor({ limits: { alertBytes: 2000 } });
+    const { post, ask } = frontDoor({ limits: { ...limits, alertBytes: 2000 } });
     const path = "/webhooks/alertmanager";
     const padded = (bytes: number): string => JSON.stringify(webhook({})).padEnd(bytes, " ");
     assert.equal((await post(path, padded(2000))).status, 202);

@@ -1,6 +1,6 @@
 // The whole way in without a network: the application in front of a real intake and a real journal in memory.
 import { type AppParts, createApp } from "../../core/http/app.ts";
-import { newToken } from "../../core/http/tokens.ts";
+import { newToken, type Role, roles } from "../../core/http/tokens.ts";
 import { silent } from "../../core/log.ts";
 import { world } from "../incident/world.ts";
 
@@ -24,7 +24,9 @@ export const statistics = {
   connectedAt: "2026-11-23T12:00:00.000Z",
 } as const;
 
-export function frontDoor(bend: Partial<AppParts> = {}) {
+export const limits = { alertBytes: 1024 * 1024, requestsPerMinute: 6000, failedLoginsPerMinute: 60 } as const;
+
+export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } = {}) {
   const around = world();
   const { token, sha256 } = newToken();
   const parts: AppParts = {
@@ -33,10 +35,10 @@ export function frontDoor(bend: Partial<AppParts> = {}) {
     statistics: () => [statistics],
     runTool: () => Promise.resolve(undefined),
     tokens: [
-      { name: "other", sha256: newToken().sha256 },
-      { name: "monitor", sha256 },
+      { name: "other", sha256: newToken().sha256, roles },
+      { name: "monitor", sha256, roles: bend.roles ?? roles },
     ],
-    limits: { alertBytes: 1024 * 1024 },
+    limits,
     trouble: () => around.journal.trouble(),
     now: around.clock.now,
     log: silent,

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import * as v from "valibot";
 import { acceptedShape, errorShape } from "../../core/http/shapes.ts";
 import { listen, ListenError, type Listening } from "../../core/http/server.ts";
-import { frontDoor, webhook } from "./front-door.ts";
+import { frontDoor, limits, webhook } from "./front-door.ts";
 
 const loopback = { host: "127.0.0.1", port: 0 };
 
@@ -51,7 +51,7 @@ describe("the listening server", () => {
   });
 
   it("refuses an endless body without a length, after the limit and not after its end", async () => {
-    const door = frontDoor({ limits: { alertBytes: 10_000 } });
+    const door = frontDoor({ limits: { ...limits, alertBytes: 10_000 } });
     await using server = await open(door);
     const { status, body, sent } = await new Promise<{ status: number; body: string; sent: number }>(
       (resolve, reject) => {

@@ -46,6 +46,25 @@ describe("the journal", () => {
     second.close();
   });
 
+  it("says which event is the last and its hash, as an event is being written too, beside a writer too", () => {
+    const place = folder();
+    const journal = openJournal(place, { now });
+    const reader = readJournal(place, { now });
+    assert.deepEqual(journal.head(), { sequence: 0, hash: "0".repeat(64) });
+    journal.append([opening("i1")]);
+    const first = journal.head();
+    assert.equal(first.sequence, 1);
+    journal.atomically(() => {
+      journal.append([opening("i2", "a")]);
+      assert.equal(journal.head().sequence, 2);
+      assert.notEqual(journal.head().hash, first.hash);
+      assert.deepEqual(reader.head(), first);
+    });
+    assert.deepEqual(reader.head(), journal.head());
+    reader.close();
+    journal.close();
+  });
+
   it("keeps each incident as its events tell it", () => {
     const { journal, record } = world();
     const events = journal.append([opening("i1")]);

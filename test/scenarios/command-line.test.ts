@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { chmod, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -215,6 +215,19 @@ describe("what cannot work ends at once, with one line and 2", () => {
       assert.equal(code, 2, args[0]);
       assert.match(stderr, /^Cannot use the key .*medic doctor nexus says what mends it\n$/);
     }
+  });
+
+  it("a key that others can read, until its mode is mended as the line says", async () => {
+    await using scenario = await startScenario();
+    const { identity } = scenario.sandbox;
+    for (const mode of [0o640, 0o604]) {
+      await chmod(identity, mode);
+      const { code, stderr } = await scenario.medic("tool", "nexus", "docker_list");
+      assert.equal(code, 2);
+      assert.ok(stderr.includes(`others can read it (mode ${mode.toString(8)}): run chmod 600 ${identity}.`), stderr);
+    }
+    await chmod(identity, 0o600);
+    assert.equal((await scenario.medic("tool", "nexus", "docker_list")).code, 0);
   });
 
   it("a port that is taken", async () => {
