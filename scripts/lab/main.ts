@@ -73,7 +73,7 @@ async function up(folder: string, { yes, json, hosts: wanted }: Options): Promis
   say("containers run");
   watchHosts(folder, here);
   await probesSucceed(here);
-  armAlerts(folder);
+  await armAlerts(folder);
   say("monitors see every Scrypted");
 
   const hosts = await Promise.all(here.map(describe));

@@ -47,7 +47,12 @@ export async function startMonitors(folder: string, places: readonly Place[], to
       `--storage.path=${home}/alertmanager`,
       "--cluster.listen-address=",
     ],
-    prometheus: ["prometheus", `--config.file=${home}/prometheus.yml`, `--storage.tsdb.path=${home}/prometheus`],
+    prometheus: [
+      "prometheus",
+      `--config.file=${home}/prometheus.yml`,
+      `--storage.tsdb.path=${home}/prometheus`,
+      "--rules.alert.resend-delay=5s",
+    ],
   };
   for (const name of monitors) {
     if (monitorProcess(folder, name) !== undefined) continue;
@@ -71,11 +76,17 @@ export function watchHosts(folder: string, places: readonly Place[]): void {
   replace(join(folder, "monitoring", "targets.json"), json(places.map(target)));
 }
 
-/** Lets Prometheus raise alerts: hosts that are still booting would only make noise. */
-export function armAlerts(folder: string): void {
+/** Lets Prometheus raise alerts, once it knows whom to tell: hosts that are still booting would only make noise. */
+export async function armAlerts(folder: string): Promise<void> {
   const prometheus = monitorProcess(folder, "prometheus");
   if (prometheus === undefined) throw new Error("Cannot arm the alerts: Prometheus is not up");
   if (replace(join(folder, "monitoring", "rules.yml"), json(rules))) signalProcess(prometheus, "SIGHUP");
+  // Reloading forgets where Alertmanager is for some seconds, and an alert that fires then is told only a minute later.
+  const isArmed = await until(async () => {
+    const [loaded, told] = await Promise.all([ask("rules"), ask("alertmanagers")]);
+    return list(loaded, "groups").length > 0 && list(told, "activeAlertmanagers").length > 0;
+  }, 20);
+  if (!isArmed) throw new Error("Cannot arm the alerts: Prometheus has no rule or no Alertmanager after 20 s");
 }
 
 /** Waits until every probe succeeds: from here on an alert means something. */
@@ -83,9 +94,8 @@ export async function probesSucceed(places: readonly Place[], withinSeconds = 20
   const query = encodeURIComponent("count(probe_success == 1) or vector(0)");
   let seen = "0";
   const well = await until(async () => {
-    const response = await fetch(`http://${endpoints.prometheus}/api/v1/query?query=${query}`);
-    const { data } = (await response.json()) as { data?: { result?: { value: [number, string] }[] } };
-    seen = data?.result?.[0]?.value[1] ?? "0";
+    const [sample] = list(await ask(`query?query=${query}`), "result") as { value: [number, string] }[];
+    seen = sample?.value[1] ?? "0";
     return Number(seen) >= places.length;
   }, withinSeconds);
   if (!well) {
@@ -107,6 +117,17 @@ function replace(path: string, text: string): boolean {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
   return true;
+}
+
+/** What Prometheus answers at this place of its API. */
+async function ask(path: string): Promise<Record<string, unknown>> {
+  const response = await fetch(`http://${endpoints.prometheus}/api/v1/${path}`);
+  return ((await response.json()) as { data?: Record<string, unknown> }).data ?? {};
+}
+
+function list(data: Record<string, unknown>, key: string): readonly unknown[] {
+  const value = data[key];
+  return Array.isArray(value) ? value : [];
 }
 
 async function answers(url: string): Promise<boolean> {
