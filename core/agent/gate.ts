@@ -32,14 +32,19 @@ export type Asking = {
   dryRun?: boolean;
   /** A person agreed beforehand to what would only be asked. */
   approved?: boolean;
+  /** A person agreed to exactly this plan, made anew now. */
+  agreedTo?: ((planned: PlannedFix) => boolean) | undefined;
+  /** A person said no in this incident. */
+  refusal?: string | undefined;
 };
 
-/** `planned`: a person may still agree to it. `isDry`: it would have run. */
+/** `planned`: it would have run (`isDry`), or would if a person agreed (`planned.asks`). */
 export type Stopped = { why: string; planned?: PlannedFix; isDry?: true };
 
 /** Policy and budgets; undefined lets the plan through. */
 export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object, plan: Plan): Stopped | undefined {
-  const { host, key, dryRun, approved } = asking;
+  const { host, key, dryRun, approved, refusal } = asking;
+  if (refusal !== undefined) return { why: refusal };
   const { tools, limits, ownership, fixesSince, now } = parts;
   const planned: PlannedFix = { tool: tool.name, input, steps: plan.steps, touches: plan.touches, risk: tool.risk };
   const verdict = judge({
@@ -52,7 +57,9 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
     ownersOf: (name) => tools.ownersOf(host, name),
   });
   if (verdict.is === "refuse") return { why: verdict.why };
-  if (verdict.is === "ask" && approved !== true) return { why: `a person has to agree: ${verdict.why}`, planned };
+  if (verdict.is === "ask" && approved !== true && asking.agreedTo?.(planned) !== true) {
+    return { why: `a person has to agree: ${verdict.why}`, planned: { ...planned, asks: verdict.why } };
+  }
   const scope = { key, touches: plan.touches };
   const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
   if (started.open !== undefined && approved !== true) {

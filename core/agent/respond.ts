@@ -3,14 +3,16 @@
 //   look   evidence is gathered in parallel and kept, because a fix destroys it
 //   decide the responders in the owner's order (runbook, claude), each through the toolbox and nothing else
 //   prove  "well" is believed when the host shows it: by a verified fix, or by a runbook that looked just now
-//   end    resolved, or escalated to a person with what was seen and what a fix would have done
+//   end    resolved; or a person is asked for one exact fix, and with a yes it begins here again, with that fix; or
+//          escalated to a person with what was seen and what a fix would have done
 //
 // It refuses to know how commands travel, what a plugin is for, and which model there is.
 import type { Target } from "../incident/alert.ts";
 import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
 import type { Calls, Incident } from "../plugin/contract.ts";
+import { agreementOf, isQuestion, questionOf } from "./approval.ts";
 import { redactWords } from "./redact.ts";
-import { askRunbooks, type FittingRunbooks } from "./runbook.ts";
+import { askRunbooks, type FittingRunbooks, runFix } from "./runbook.ts";
 import type { Conclusion, Responder, Toolbox } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
 
@@ -23,6 +25,8 @@ export type RespondParts = {
   evidenceFor(incident: Incident, plugin: string | undefined): readonly Calls[string][];
   /** Writes to the journal, durably, before it returns. */
   record(incident: string, event: IncidentEvent): void;
+  /** How long a person has to answer; absent where nobody can be asked. */
+  approvalSeconds?: number;
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
   now(): number;
 };
@@ -37,6 +41,8 @@ export function createRespond(parts: RespondParts): Respond {
     if ("unclear" in target) return write({ kind: "escalated", reason: target.unclear });
     write({ kind: "investigation-started", resumed: record.state.is !== "open" });
 
+    const { approvalSeconds, now } = parts;
+    const mayAsk = approvalSeconds !== undefined && how.dryRun !== true;
     const incident = incidentOf(record, target);
     const tools = parts.toolboxFor({
       key: record.key,
@@ -44,11 +50,39 @@ export function createRespond(parts: RespondParts): Respond {
       attempts: record.attempts,
       record: write,
       dryRun: how.dryRun ?? false,
+      agreedTo: agreementOf(record, target.host, now),
+      refusal: record.refusal,
+      mayAsk,
     });
-    const evidence = await gather(parts.evidenceFor(incident, target.plugin), tools, write, parts.now, signal);
-    const conclusion = await decide(parts.responders, incident, tools, { evidence, record: write, signal });
-    end(await prove(parts, conclusion, incident, tools, signal), tools, write);
+    const evidence = await gather(parts.evidenceFor(incident, target.plugin), tools, write, now, signal);
+    const briefing = { evidence, record: write, signal };
+    const first = await agreed(record, tools, signal);
+    const conclusion =
+      first?.is === "escalate" ? first : beside(first, await decide(parts.responders, incident, tools, briefing));
+    const proven = await prove(parts, conclusion, incident, tools, signal);
+    if (mayAsk && proven.is === "escalate" && isQuestion(proven.planned)) {
+      const expiresAtMs = now() + approvalSeconds * 1000;
+      const shown = { reason: proven.reason, evidence, expiresAtMs };
+      return write(questionOf(record, target.host, proven.planned, shown));
+    }
+    end(proven, tools, write);
   };
+}
+
+/** What a person agreed to, planned anew and run before anybody else is asked. Only `escalate` is the end of it. */
+async function agreed(
+  { agreed: call }: IncidentRecord,
+  tools: Toolbox,
+  signal: AbortSignal,
+): Promise<Conclusion | undefined> {
+  if (call === undefined) return undefined;
+  return runFix(call.tool, call.input, tools, signal);
+}
+
+/** Why what a person agreed to did not run belongs to why it is left to them after all. */
+function beside(first: Conclusion | undefined, conclusion: Conclusion): Conclusion {
+  if (first?.is !== "unsettled" || conclusion.is !== "escalate") return conclusion;
+  return { ...conclusion, reason: `${first.reason}; ${conclusion.reason}` };
 }
 
 /** Asks all of it at once, and writes down what was seen. */

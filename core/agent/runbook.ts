@@ -60,8 +60,8 @@ export async function askRunbooks(
   return { is: "unsettled", reason: reasons.length === 0 ? "no runbook fits" : reasons.join("; ") };
 }
 
-/** Undefined when the runbook should look again; otherwise why this responder stops. */
-async function runFix(
+/** Undefined when the runbook should look again; otherwise why it stops here. */
+export async function runFix(
   tool: string,
   input: object,
   tools: Toolbox,

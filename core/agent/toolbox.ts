@@ -26,6 +26,8 @@ export type Errand = Asking & {
   record(event: IncidentEvent): void;
   /** Asked between the gates and the intent: for evidence that nobody has gathered yet. */
   beforeFix?(touches: readonly string[]): Promise<void>;
+  /** What a person would have to agree to is asked: that is no attempt, and no refusal yet. */
+  mayAsk?: boolean;
 };
 
 /** Makes toolboxes that share the rule "one fix at a time per host"; with the same `inTurn`, others share it too. */
@@ -161,7 +163,8 @@ class IncidentToolbox implements Toolbox {
   }
 
   #stop(tool: string, input: object, { why, planned, isDry }: Stopped): Verdict {
-    if (isDry !== true) this.#errand.record({ kind: "fix-refused", tool, input, why });
+    const isAsked = planned?.asks !== undefined && this.#errand.mayAsk === true;
+    if (isDry !== true && !isAsked) this.#errand.record({ kind: "fix-refused", tool, input, why });
     return this.#attempted(tool, input, { outcome: "refused", why, ...(planned === undefined ? {} : { planned }) });
   }
 

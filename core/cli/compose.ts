@@ -97,8 +97,11 @@ export function composeHands(parts: Parts): Hands {
   };
 }
 
-/** `dryRun`: looks and plans, and runs no fix. */
-export function composeMedic(parts: Parts, { dryRun = false }: { dryRun?: boolean } = {}): Medic {
+/** `dryRun`: looks and plans, and runs no fix. `asks`: there is a way for a person to answer. */
+export function composeMedic(
+  parts: Parts,
+  { dryRun = false, asks = false }: { dryRun?: boolean; asks?: boolean } = {},
+): Medic {
   const { journal, log } = parts;
   const hands = composeHands(parts);
   /** Made for one incident, which ends with the settings it began with. */
@@ -110,6 +113,7 @@ export function composeMedic(parts: Parts, { dryRun = false }: { dryRun?: boolea
       toolboxFor: hands.toolboxFor,
       runbooksFor,
       evidenceFor: (one, plugin) => catalog.evidenceFor(one, plugin),
+      ...(asks ? { approvalSeconds: config.approvals.within } : {}),
       record: (id, event) => void journal.append([{ ...event, incident: id }]),
       sleep,
       now: Date.now,

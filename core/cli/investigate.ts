@@ -8,7 +8,7 @@ import { composeMedic } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
 import { requireKeys } from "./keys.ts";
-import { callServe, openUnlessServed, readNote, type ServeNote } from "./serve-client.ts";
+import { callServe, errorOf, openUnlessServed, readNote, type ServeNote } from "./serve-client.ts";
 import { eventLines, stateInWords, storyLines } from "./story.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 
@@ -98,10 +98,6 @@ async function atServe(
 
 function narrate(event: JournalEvent, { out }: Context): void {
   for (const line of eventLines(event, out.paint)) out.line(line);
-}
-
-function errorOf(body: unknown): string {
-  return typeof body === "object" && body !== null && "error" in body ? String(body.error) : "medic serve refused";
 }
 
 async function stopped({ stop }: Context): Promise<never> {

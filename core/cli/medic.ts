@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
+import { approve, deny } from "./approve.ts";
 import { configCheck } from "./config-check.ts";
 import { configImport } from "./config-import.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
@@ -75,6 +76,8 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       investigate: toCommand(investigate, context, answered),
       incidents: toCommand(incidents, context, answered),
       explain: toCommand(explain, context, answered),
+      approve: toCommand(approve, context, answered),
+      deny: toCommand(deny, context, answered),
       token: toCommand(token, context, answered),
       plugin,
       version: toCommand(version, context, answered),

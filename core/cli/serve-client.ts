@@ -59,6 +59,11 @@ export async function callServe(
   }
 }
 
+/** Why serve said no, of the body that it said it with. */
+export function errorOf(body: unknown): string {
+  return typeof body === "object" && body !== null && "error" in body ? String(body.error) : "medic serve refused";
+}
+
 /** Not with fetch: it gives up after five minutes, and a fix may be watched for longer before it is answered. */
 async function exchange(
   note: ServeNote,

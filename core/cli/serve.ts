@@ -6,6 +6,7 @@ import type { Config } from "../config/schema.ts";
 import { createApp } from "../http/app.ts";
 import { ListenError, type Listening, listen } from "../http/server.ts";
 import { newToken, roles } from "../http/tokens.ts";
+import { approvalLookSeconds, type Approvals, createApprovals } from "../incident/approvals.ts";
 import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
@@ -99,12 +100,14 @@ export type Serving = Medic & { listening: Listening; close(): Promise<void> };
 /** A whole Medic that listens. With a `dataFolder`, other verbs find it through the note it leaves there. */
 export async function startServing(parts: Parts & Pick<Equipped, "config">, dataFolder?: string): Promise<Serving> {
   const { config, journal, log, catalog } = parts;
-  const medic = composeMedic(parts);
+  const medic = composeMedic(parts, { asks: true });
+  const approvals = createApprovals({ journal, now: Date.now, log });
   const local = newToken();
   const closing = new AbortController();
   const app = createApp({
     intake: medic.intake,
     journal,
+    approvals,
     statistics: () => medic.transport.statistics(),
     runTool: async (call, signal) => {
       const now = medic.settings();
@@ -144,8 +147,26 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
       advice: "no monitor can send alerts: run medic token new, and add it to server.tokens",
     });
   }
+  approvals.expire();
+  const expiry = setInterval(() => expireLogged(approvals, log), approvalLookSeconds * 1000);
   medic.desk.resume();
-  return { ...medic, listening, close: () => stop(medic, listening, closing, dataFolder) };
+  return {
+    ...medic,
+    listening,
+    close: () => {
+      clearInterval(expiry);
+      return stop(medic, listening, closing, dataFolder);
+    },
+  };
+}
+
+/** A journal that cannot be written now may be in five seconds. */
+function expireLogged(approvals: Approvals, log: Log): void {
+  try {
+    approvals.expire();
+  } catch (error) {
+    log.error("approvals_not_looked_at", { error: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 /** The labels a generic alert's host and service are put under: the first ones that intake looks at. */

@@ -56,11 +56,19 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [`${event.responder} concludes: ${printable(event.conclusion)}`];
     case "fix-refused":
       return [paint("yellow", `fix refused: ${event.tool}: ${printable(event.why)}`)];
-    case "approval-needed":
+    case "approval-requested":
       return [
-        paint("yellow", `a person has to agree to ${event.tool}: ${printable(event.why)}`),
+        paint("yellow", `a person is asked for ${event.tool}, until ${event.expiresAt}: ${printable(event.why)}`),
         ...stepLines(event.steps),
       ];
+    case "approval-given":
+      return [paint("green", `${printable(event.by)} said yes to ${event.tool}`)];
+    case "approval-denied":
+      return [paint("yellow", `${printable(event.by)} said no to ${event.tool}`)];
+    case "approval-expired":
+      return [paint("yellow", `nobody answered for ${event.tool}: silence is a no`)];
+    case "approval-withdrawn":
+      return [`nobody has to agree to ${event.tool} any more: ${printable(event.why)}`];
     case "fix-started":
       return [
         `fix ${paint("bold", event.tool)}, touching ${event.touches.map(printable).join(", ")} (on disk before it leaves)`,
@@ -127,6 +135,8 @@ function whyNothingMore({ state, attempts }: IncidentRecord): string {
         : `the owner has not allowed ${state.planned.tool} (${state.planned.risk}); agree with medic tool … --yes, or raise trust in hosts.yaml`;
     case "dismissed":
       return printable(state.reason);
+    case "awaiting-approval":
+      return `a person has to agree until ${state.expiresAt}: medic approve ${state.approval}, or medic deny ${state.approval}`;
     default:
       return `Medic is not done: it is ${state.is}`;
   }

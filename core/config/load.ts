@@ -224,6 +224,7 @@ function complete(
     server: { ...written.server, data: atHome(written.server.data) },
     alerts: written.alerts,
     responder: apiKey === undefined || apiKey === "" ? responder : { ...responder, apiKey },
+    approvals: written.approvals,
     limits: written.limits,
     pluginFolders: written.pluginFolders.map(atHome),
     pool: written.pool,

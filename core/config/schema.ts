@@ -39,6 +39,13 @@ const serverSchema = mapping("Where Medic listens and keeps its data.", {
     [],
   ),
   data: v.optional(path("The folder of the journal"), "~/.local/share/medic"),
+  publicUrl: v.exactOptional(
+    shaped(
+      "Where a phone reaches Medic, for the links to say yes or no; without it no links are made",
+      /^https?:\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/,
+      "an http(s) URL without a login, like https://medic.example",
+    ),
+  ),
 });
 
 /** `[::1]:8484` → `{ host: "::1", port: 8484 }`. */
@@ -160,11 +167,16 @@ const limitsSchema = mapping("The most Medic does.", {
   findingBytes: v.optional(byteSize("The most one finding may hold", 1024, 4 * 1024 ** 2), "64KiB"),
 });
 
+const approvalsSchema = mapping("When a fix is above a host's trust, a person is asked.", {
+  within: v.optional(duration("How long a person has to answer; silence is a no", { atLeast: "10s" }), "1h"),
+});
+
 export const configSchema = v.pipe(
   mapping("Medic's settings: the hosts it looks after and how far it may go.", {
     server: v.nullish(serverSchema, {}),
     alerts: v.nullish(alertsSchema, {}),
     responder: v.nullish(responderSchema, {}),
+    approvals: v.nullish(approvalsSchema, {}),
     limits: v.nullish(limitsSchema, {}),
     pluginFolders: v.nullish(list("Folders with plugins of your own", path("A folder of plugins, or of one")), []),
     pool: v.nullish(poolSchema, {}),
@@ -229,6 +241,7 @@ export type Config = {
   server: WrittenConfig["server"];
   alerts: WrittenConfig["alerts"];
   responder: Omit<WrittenConfig["responder"], "apiKeyFile">;
+  approvals: WrittenConfig["approvals"];
   limits: WrittenConfig["limits"];
   /** Absolute paths. */
   pluginFolders: string[];

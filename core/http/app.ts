@@ -4,6 +4,7 @@
 //   POST /webhooks/alertmanager   POST /webhooks/generic         GET /livez   GET /readyz   (no token)
 //   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?}
 //   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}
+//   GET  /approvals               GET  /approvals/:id            POST /approvals/:id {decision}
 //   GET  /metrics                 (Prometheus)
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -16,10 +17,12 @@ import { parseAlertmanager } from "../incident/sources/alertmanager.ts";
 import { type GenericMapping, type LabelNames, parseGeneric } from "../incident/sources/generic.ts";
 import { SourceError } from "../incident/sources/source.ts";
 import type { Log } from "../log.ts";
+import { approvalRoutes, type ApprovalsPart } from "./approvals.ts";
 import { readJson } from "./body.ts";
 import { createDoor, type DoorParts } from "./door.ts";
 import { type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
-import { RequestError } from "./request-error.ts";
+import { RequestError, shown } from "./request-error.ts";
+import { valid } from "./valid.ts";
 import { stateName } from "./shapes.ts";
 
 /** Read anew at each request, so that tokens and limits may change meanwhile. */
@@ -34,6 +37,7 @@ export type AppParts = DoorParts & {
     events(id: string): JournalEvent[];
     tallies(): Tallies;
   };
+  approvals: ApprovalsPart;
   /** What the connections did, by host; see `hostsShape`. */
   statistics(): readonly HostNumbers[];
   /** Runs one tool for a person. Undefined when there is no such host. */
@@ -140,6 +144,8 @@ export function createApp(parts: AppParts): Hono<Variables> {
     return c.json({ incident: taken }, 202);
   });
 
+  approvalRoutes(app, parts.approvals, body);
+
   app.get("/metrics", (c) => {
     const measured = { hosts: parts.statistics(), tallies: journal.tallies(), states: stateName.options };
     const text = metricsText({ ...measured, isReady: parts.trouble() === undefined });
@@ -165,15 +171,6 @@ function otherMethod(c: Context, allowed: readonly string[]): Response {
   return c.json({ error }, 405, { Allow: allowed.join(", ") });
 }
 
-function valid<S extends v.GenericSchema>(schema: S, value: unknown, what: string): v.InferOutput<S> {
-  const read = v.safeParse(schema, value, { abortEarly: true });
-  if (read.success) return read.output;
-  const [issue] = read.issues;
-  const place = v.getDotPath(issue);
-  const at = place === null ? what : `"${shown(place)}" in ${what}`;
-  throw new RequestError(400, `Cannot read the request: ${at}: ${issue.message}`);
-}
-
 function failure(error: unknown, c: Context, log: Log): Response {
   if (error instanceof SourceError) return c.json({ error: error.message }, 400);
   if (error instanceof RequestError) {
@@ -190,8 +187,4 @@ function failure(error: unknown, c: Context, log: Log): Response {
     return c.json({ error: message }, 503, { "Retry-After": String(RETRY_AFTER_SECONDS) });
   }
   return c.json({ error: "Cannot answer: something in Medic broke. Its log says what" }, 500);
-}
-
-function shown(text: string): string {
-  return text.slice(0, 200);
 }

@@ -1,6 +1,6 @@
 // What is wrong with a request, as its answer says it: a status and one line.
 
-export type RefusalStatus = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 501;
+export type RefusalStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 413 | 415 | 429 | 501;
 
 export class RequestError extends Error {
   override readonly name = "RequestError";
@@ -13,4 +13,9 @@ export class RequestError extends Error {
     this.status = status;
     this.retryAfterSeconds = retryAfterSeconds;
   }
+}
+
+/** What a request says, as an answer may repeat it. */
+export function shown(text: string): string {
+  return text.slice(0, 200);
 }

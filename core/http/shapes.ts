@@ -71,6 +71,31 @@ export const incidentStoryShape = v.object({
   events: v.array(v.looseObject({ sequence: count, incident: v.string(), at: instant, kind: v.string() })),
 });
 
+const approvalShape = v.object({
+  id: v.string(),
+  incident: v.string(),
+  key: v.string(),
+  host: v.string(),
+  tool: v.string(),
+  input: v.record(v.string(), v.unknown()),
+  steps: v.array(v.array(v.string())),
+  touches: v.array(v.string()),
+  risk: v.picklist(["reversible", "disruptive", "destructive"]),
+  why: v.string(),
+  said: v.optional(v.string()),
+  evidence: v.array(v.string()),
+  digest: v.string(),
+  requestedAt: instant,
+  expiresAt: instant,
+  answer: v.looseObject({ is: v.picklist(["pending", "approved", "denied", "expired", "withdrawn"]) }),
+});
+
+/** `GET /approvals`: what waits for a person, oldest first. */
+export const approvalsShape = v.object({ approvals: v.array(approvalShape) });
+
+/** `GET /approvals/:id`, by its own id or its incident's; `POST /approvals/:id` answers with it too. */
+export const approvalAnswerShape = v.object({ approval: approvalShape });
+
 const latencyShape = v.object({ count, sumSeconds: count, p50Seconds: count, p95Seconds: count });
 
 /** `GET /hosts`: what the connections did. */

@@ -5,7 +5,14 @@
 //   opened ─▶ waiting ─▶ at work ─▶ done             thrown: escalated; out of time: aborted, then escalated
 //                └─ queue full: escalated            closing: aborted, and left for the next process to resume
 import type { Log } from "../log.ts";
-import { type IncidentEvent, type IncidentRecord, isActive, type JournalEvent } from "./incident.ts";
+import {
+  type IncidentEvent,
+  type IncidentRecord,
+  isActive,
+  isWithPerson,
+  type JournalEvent,
+  resolvedByMonitor,
+} from "./incident.ts";
 import type { Journal } from "./journal.ts";
 
 export type DeskParts = {
@@ -106,6 +113,11 @@ class OneDesk implements Desk {
       const record = journal.incident(event.incident);
       // Unclear ones are escalated by the intake in the same breath.
       if (record !== undefined && isActive(record.state) && record.byHand !== true) this.#offer(record);
+    } else if (event.kind === "approval-requested") {
+      log.info("approval_requested", { incident: event.incident, approval: event.approval, tool: event.tool });
+    } else if (event.kind === "approval-given") {
+      const record = journal.incident(event.incident);
+      if (record !== undefined && isActive(record.state)) this.#offer(record);
     } else if (event.kind === "alert-folded") {
       log.debug("alert_folded", { incident: event.incident, alert: event.alert.name });
     } else if (event.kind === "alert-resolved") {
@@ -207,9 +219,9 @@ class OneDesk implements Desk {
       if (isActive(record.state)) {
         const events = escalation(record, reason, this.#lastFix(record));
         journal.append(events.map((event) => ({ ...event, incident: id })));
-      } else if (record.state.is === "escalated" && this.#isOverAtMonitor(record)) {
+      } else if (isWithPerson(record.state) && this.#isOverAtMonitor(record)) {
         const why = "its alerts were resolved while Medic was at work";
-        journal.append([{ incident: id, kind: "resolved", by: "monitor", why }]);
+        journal.append(resolvedByMonitor(record, why));
       }
     } catch (error) {
       // The next process finds it unfinished and takes it up.

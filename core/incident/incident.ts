@@ -4,7 +4,8 @@
 //   open ─▶ investigating ─▶ fixing ─▶ verifying ─▶ resolved{by}
 //                │  ▲                      │
 //                │  └──────────────────────┘            (not fixed: the responder decides again)
-//                ├─▶ awaiting-approval
+//                ├─▶ awaiting-approval ─▶ open           (a person agreed: it gets its turn again)
+//                │           └─────────▶ escalated       (a person said no, or nothing in time)
 //                ├─▶ resolved{by}                        (well again without us, or the alert was resolved)
 //                ├─▶ escalated{reason} ─▶ resolved{by}   (the monitor says it is over)
 //                │        └────────────▶ dismissed       (still firing when its quiet time is over: a new one opens)
@@ -15,7 +16,7 @@ import { type Alert, isFromPerson, type Target } from "./alert.ts";
 export type State =
   | { is: "open" }
   | { is: "investigating" }
-  | { is: "awaiting-approval"; fix: string }
+  | { is: "awaiting-approval"; fix: string; approval: string; expiresAt: string }
   | { is: "fixing"; fix: string }
   | { is: "verifying"; fix: string }
   | { is: "resolved"; by: ResolvedBy; why: string }
@@ -25,14 +26,18 @@ export type State =
 /** `medic`: a fix of ours, proven. `itself`: found healthy, not by us. `monitor`: the alert was resolved. */
 export type ResolvedBy = "medic" | "itself" | "monitor";
 
-/** A fix that policy did not let run: what a person would have to agree to. */
+/** A fix that did not run. `asks`: policy would let it run if a person agreed, and this is why it does not without. */
 export type PlannedFix = {
   tool: string;
   input: object;
   steps: readonly Command[];
   touches: readonly string[];
   risk: Risk;
+  asks?: string;
 };
+
+/** What a person agreed to: it may run once, until then, if the plan is still the same. */
+export type Agreement = { approval: string; tool: string; input: object; digest: string; until: string };
 
 /** One diagnostic as it was asked and answered; `finding` is redacted and bounded. */
 export type Asked = {
@@ -64,7 +69,20 @@ export type IncidentEvent =
     }
   | { kind: "responder-finished"; responder: string; conclusion: string }
   | { kind: "fix-refused"; tool: string; input: object; why: string }
-  | ({ kind: "approval-needed"; why: string } & PlannedFix)
+  | ({
+      kind: "approval-requested";
+      approval: string;
+      host: string;
+      why: string;
+      said?: string;
+      evidence: readonly string[];
+      digest: string;
+      expiresAt: string;
+    } & Omit<PlannedFix, "asks">)
+  | ({ kind: "approval-given"; by: string } & Agreement)
+  | { kind: "approval-denied"; approval: string; by: string; tool: string; input: object }
+  | { kind: "approval-expired"; approval: string; tool: string }
+  | { kind: "approval-withdrawn"; approval: string; tool: string; why: string }
   | {
       kind: "fix-started";
       tool: string;
@@ -115,6 +133,12 @@ export type IncidentRecord = {
   attempts: readonly Attempt[];
   /** A person runs one fix; the desk leaves it alone. */
   byHand?: true;
+  /** How often a person was asked. */
+  approvals?: number;
+  /** What a person agreed to and was not used yet. */
+  agreed?: Agreement;
+  /** A person said no: final for this incident. */
+  refusal?: string;
   openedAt: string;
   changedAt: string;
   /** When it was resolved, escalated or dismissed; absent while Medic works on it. */
@@ -130,7 +154,19 @@ export function isOver(state: State): boolean {
 
 /** Whether Medic still has work to do on it. */
 export function isActive(state: State): boolean {
-  return !isOver(state) && state.is !== "escalated" && state.is !== "awaiting-approval";
+  return !isOver(state) && !isWithPerson(state);
+}
+
+/** Whether it is a person's turn. */
+export function isWithPerson({ is }: State): boolean {
+  return is === "escalated" || is === "awaiting-approval";
+}
+
+/** How an incident ends that its monitor reports over; a question that still stood is taken back. */
+export function resolvedByMonitor({ id: incident, state }: IncidentRecord, why: string): NewEvent[] {
+  const end: NewEvent = { incident, kind: "resolved", by: "monitor", why };
+  if (state.is !== "awaiting-approval") return [end];
+  return [{ incident, kind: "approval-withdrawn", approval: state.approval, tool: state.fix, why }, end];
 }
 
 /** Replays one event. Pure; unknown kinds (a newer Medic's) leave the record as it is. */
@@ -148,10 +184,21 @@ export function reduce(record: IncidentRecord | undefined, event: JournalEvent):
       return { ...next, firing: record.firing.filter((fingerprint) => fingerprint !== event.alert.fingerprint) };
     case "investigation-started":
       return working(next, { is: "investigating" });
-    case "approval-needed":
-      return working(next, { is: "awaiting-approval", fix: event.tool });
+    case "approval-requested": {
+      const { tool, approval, expiresAt } = event;
+      const asked = { ...withoutAgreement(next), approvals: (record.approvals ?? 0) + 1 };
+      return working(asked, { is: "awaiting-approval", fix: tool, approval, expiresAt });
+    }
+    case "approval-given": {
+      const { approval, tool, input, digest, until } = event;
+      return working({ ...next, agreed: { approval, tool, input, digest, until } }, { is: "open" });
+    }
+    case "approval-denied": {
+      const why = `${event.by} said no to ${event.tool} in this incident`;
+      return withAttempt({ ...next, refusal: why }, { fix: event.tool, input: event.input, outcome: "refused", why });
+    }
     case "fix-started":
-      return working(next, { is: "fixing", fix: event.tool });
+      return working(withoutAgreement(next), { is: "fixing", fix: event.tool });
     case "fix-dispatched":
       return working(next, { is: "verifying", fix: event.tool });
     case "fix-refused":
@@ -202,6 +249,10 @@ function judged(record: IncidentRecord, event: Extract<JournalEvent, { kind: "fi
   const isHealed = event.outcome === "fixed" || event.outcome === "recovered";
   if (event.firstHealthyAt === undefined || !isHealed) return next;
   return { ...next, durationSeconds: (Date.parse(event.firstHealthyAt) - Date.parse(record.openedAt)) / 1000 };
+}
+
+function withoutAgreement({ agreed: _agreed, ...record }: IncidentRecord): IncidentRecord {
+  return record;
 }
 
 function withAttempt(record: IncidentRecord, attempt: Attempt): IncidentRecord {

@@ -8,7 +8,14 @@
 import { randomInt } from "node:crypto";
 import type { Log } from "../log.ts";
 import { type Alert, incidentKey, type Target } from "./alert.ts";
-import type { IncidentEvent, IncidentRecord, NewEvent, State } from "./incident.ts";
+import {
+  type IncidentEvent,
+  type IncidentRecord,
+  isWithPerson,
+  type NewEvent,
+  resolvedByMonitor,
+  type State,
+} from "./incident.ts";
 import type { Journal } from "./journal.ts";
 
 export type IntakeParts = {
@@ -145,7 +152,7 @@ function resolve(parts: IntakeParts, key: string, alert: Alert): string | undefi
   const isLast = live.firing.every((fingerprint) => fingerprint === alert.fingerprint);
   note(parts, live, { kind: "alert-resolved", alert, allResolved: isLast });
   if (isLast && isIdle(live)) {
-    note(parts, live, { kind: "resolved", by: "monitor", why: `the monitor reports "${alert.name}" resolved` });
+    parts.journal.append(resolvedByMonitor(live, `the monitor reports "${alert.name}" resolved`));
   }
   return live.id;
 }
@@ -162,7 +169,7 @@ function resolveLate(parts: IntakeParts, key: string, alert: Alert): string | un
 
 /** Nobody is at work on it. Whoever is goes on, and resolves it by what the host shows. */
 function isIdle({ state }: IncidentRecord): boolean {
-  return state.is === "open" || state.is === "escalated" || state.is === "awaiting-approval";
+  return state.is === "open" || isWithPerson(state);
 }
 
 function note(parts: IntakeParts, { id }: IncidentRecord, event: IncidentEvent): string {

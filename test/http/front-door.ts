@@ -32,6 +32,7 @@ export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } 
   const parts: AppParts = {
     intake: around.intake,
     journal: around.journal,
+    approvals: around.approvals,
     statistics: () => [statistics],
     runTool: () => Promise.resolve(undefined),
     tokens: [

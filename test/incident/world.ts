@@ -1,5 +1,6 @@
 // An intake with a journal in memory and a clock that tests move, and the alerts they feed it.
 import { createDesk, type DeskParts } from "../../core/incident/desk.ts";
+import { createApprovals } from "../../core/incident/approvals.ts";
 import { createIntake, type IntakeParts } from "../../core/incident/intake.ts";
 import { createMemoryJournal, type Journal } from "../../core/incident/journal.ts";
 import { targetFor, targetOf, type AlertSettings, type Known } from "../../core/incident/target.ts";
@@ -60,7 +61,8 @@ export function world(bend: { journal?: Journal; parts?: Partial<IntakeParts>; s
       log: silent,
       sleep: forever,
     });
-  return { clock, journal, intake, opened, record, desk };
+  const approvals = createApprovals({ journal, now: clock.now, log: silent });
+  return { clock, journal, intake, opened, record, desk, approvals };
 }
 
 /** Sleeps until aborted: time that no test waits for. */

@@ -50,18 +50,18 @@ describe("trust", { timeout: 150_000, concurrency: true }, () => {
       });
       after(() => serve.stop());
 
-      it("tells a person what it would run, and runs none of it", async () => {
+      it("asks a person with what it would run, and runs none of it", async () => {
         const id = await medic.alert({ host, service: "subject", name: "ContainerDown" });
-        const { incident } = await medic.untilOver(id, 30);
-        assert.equal(incident.state.is, "escalated");
-        const planned = incident.state.is === "escalated" ? incident.state.planned : undefined;
-        assert.equal(planned?.tool, "docker_start");
+        const { incident, events } = await medic.untilOver(id, 30);
+        assert.equal(incident.state.is, "awaiting-approval");
+        const asked = events.find((event) => event.kind === "approval-requested");
+        assert.equal(asked?.tool, "docker_start");
         const ofSubject = await onHost(host, "docker inspect -f '{{.Id}}' subject");
-        assert.deepEqual(planned?.steps, [["root", "docker", "start", "--", ofSubject]]);
+        assert.deepEqual(asked?.steps, [["root", "docker", "start", "--", ofSubject]]);
         assert.deepEqual(await dockerActions(host, "subject", began), []);
         const told = await medic.verb("explain", id);
         assert.match(told.stdout, /\$ sudo docker start -- [0-9a-f]{64}/);
-        assert.match(told.stdout, /the owner has not allowed docker_start \(reversible\)/);
+        assert.match(told.stdout, /"docker_start" is reversible and "vega" has trust: observe/);
       });
 
       it("plans nothing for what is protected", async () => {

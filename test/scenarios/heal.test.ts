@@ -54,15 +54,16 @@ describe("medic serve, in front of a homelab", () => {
     assert.match(serve.log(), /command_batch_completed .*duration_seconds=[\d.]+/);
   });
 
-  it("changes nothing under trust: observe, and leaves the planned commands to a person", async () => {
+  it("changes nothing under trust: observe, and asks a person with the planned commands", async () => {
     await using scenario = await startScenario({ trust: "observe" });
     const serve = await scenario.serve();
     await scenario.stopScrypted();
     const { incidents } = await post(serve, firing({ host: "nexus", service: "scrypted" }));
     const id = incidents[0]?.id ?? "";
-    await eventually("the incident to be escalated", async () => (await stateOf(serve, id)) === "escalated");
+    await eventually("a person to be asked", async () => (await stateOf(serve, id)) === "awaiting-approval");
     const { stdout } = await scenario.medic("explain", id);
     assert.match(stdout, /\$ .*docker restart/);
+    assert.match(stdout, new RegExp(`medic approve ${id}\\.1`));
     assert.equal(
       scenario.sandbox.homelab.docker.containers.find(({ name }) => name === "scrypted")?.state.status,
       "exited",

@@ -1,0 +1,97 @@
+// A person says yes or no to a running `serve`, as a person would: by the command line.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { eventually, firing, type Served, startScenario, type Scenario } from "../support/scenario.ts";
+
+async function asked(scenario: Scenario): Promise<{ serve: Served; incident: string; state(): Promise<string> }> {
+  const serve = await scenario.serve();
+  await scenario.stopScrypted();
+  const body = JSON.stringify(firing({ host: "nexus", service: "scrypted" }));
+  const response = await serve.ask("/webhooks/alertmanager", { method: "POST", body });
+  const { incidents } = (await response.json()) as { incidents: { id: string }[] };
+  const incident = incidents[0]?.id ?? "";
+  const state = async (): Promise<string> => {
+    const read = (await (await serve.ask(`/incidents/${incident}`)).json()) as { incident: { state: { is: string } } };
+    return read.incident.state.is;
+  };
+  await eventually("a person to be asked", async () => (await state()) === "awaiting-approval");
+  return { serve, incident, state };
+}
+
+const scryptedRuns = ({ sandbox }: Scenario): string | undefined =>
+  sandbox.homelab.docker.containers.find(({ name }) => name === "scrypted")?.state.status;
+
+describe("medic approve", () => {
+  it("shows what would run and asks; with --yes the fix runs and is proven", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    const { serve, incident, state } = await asked(scenario);
+    const listed = await scenario.medic("approve");
+    assert.match(listed.stdout, new RegExp(`${incident}\\.1 .*scrypted_restart`));
+    const unsure = await scenario.medic("approve", incident);
+    assert.equal(unsure.code, 2);
+    assert.match(unsure.stdout, /\$ docker restart|\$ sudo docker restart/);
+    assert.match(unsure.stderr, /add --yes/);
+    assert.equal(await state(), "awaiting-approval");
+    const told = await scenario.medic("approve", incident, "--yes");
+    assert.equal(told.code, 0, told.stderr);
+    await eventually("the incident to be resolved", async () => (await state()) === "resolved");
+    assert.equal(scryptedRuns(scenario), "running");
+    const { stdout } = await scenario.medic("explain", incident);
+    assert.match(stdout, /said yes to scrypted_restart/);
+    const again = await scenario.medic("approve", `${incident}.1`, "--yes");
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /was approved by /);
+    await serve.stop();
+  });
+
+  it("finds out nothing without a serve, and refuses an id of nothing", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    const alone = await scenario.medic("approve", "x", "--yes");
+    assert.equal(alone.code, 3);
+    assert.match(alone.stderr, /no medic serve runs/);
+    const serve = await scenario.serve();
+    const unknown = await scenario.medic("approve", "x", "--yes");
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /There is no approval "x"/);
+    assert.match((await scenario.medic("deny")).stdout, /Nothing waits/);
+    await serve.stop();
+  });
+});
+
+describe("medic deny", () => {
+  it("runs nothing, and leaves the incident to a person", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    const { serve, incident, state } = await asked(scenario);
+    const told = await scenario.medic("deny", incident, "--yes");
+    assert.equal(told.code, 0, told.stderr);
+    assert.equal(await state(), "escalated");
+    assert.equal(scryptedRuns(scenario), "exited");
+    const { stdout } = await scenario.medic("explain", incident);
+    assert.match(stdout, /said no to scrypted_restart/);
+    await serve.stop();
+  });
+});
+
+describe("a person who is asked", () => {
+  it("is asked still after a restart of serve", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    const { serve, incident } = await asked(scenario);
+    await serve.stop();
+    const next = await scenario.serve();
+    const { approvals } = (await (await next.ask("/approvals")).json()) as { approvals: { id: string }[] };
+    assert.deepEqual(
+      approvals.map(({ id }) => id),
+      [`${incident}.1`],
+    );
+    await next.stop();
+  });
+
+  it("is asked nothing by an investigation that nobody could answer, which leaves the commands instead", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    await scenario.stopScrypted();
+    const told = await scenario.medic("investigate", "--host", "nexus", "--service", "scrypted");
+    assert.equal(told.code, 1);
+    assert.match(told.stdout, /left to a person/);
+    assert.match(told.stdout, /docker restart/);
+  });
+});
