@@ -1,6 +1,7 @@
 // The log's form: one line an event, `2026-11-23 22:55:01 [info] event key=value`, names as in the incident that began
 // Medic, so the greps published with it work on ours. Rooms take a `Log` as an argument; LogTape does the writing.
 import { configure, getLogger, type LogRecord, type Sink } from "@logtape/logtape";
+import { redactValue } from "./secrets/redact.ts";
 
 export type Fields = Record<string, unknown>;
 export type Log = Record<"debug" | "info" | "warning" | "error", (event: string, fields?: Fields) => void>;
@@ -31,7 +32,7 @@ export async function createLog(options: { level: LogLevel; json: boolean; write
 
 function textLine(record: LogRecord): string {
   const at = new Date(record.timestamp).toISOString().slice(0, 19).replace("T", " ");
-  const fields = Object.entries(record.properties).map(([key, value]) => ` ${key}=${textValue(value)}`);
+  const fields = Object.entries(redactedFields(record)).map(([key, value]) => ` ${key}=${textValue(value)}`);
   return `${at} [${record.level}] ${String(record.rawMessage)}${fields.join("")}`;
 }
 
@@ -43,5 +44,10 @@ function textValue(value: unknown): string {
 
 function jsonLine(record: LogRecord): string {
   const at = new Date(record.timestamp).toISOString();
-  return JSON.stringify({ at, level: record.level, event: String(record.rawMessage), ...record.properties });
+  return JSON.stringify({ at, level: record.level, event: String(record.rawMessage), ...redactedFields(record) });
+}
+
+/** Whatever a room hands over: what a host or a monitor said may be in it. */
+function redactedFields(record: LogRecord): Fields {
+  return redactValue(record.properties) as Fields;
 }

@@ -63,7 +63,7 @@ async function send({ reach, tools, now }: ApplyParts, { host, fix, plan }: Inte
     try {
       const result = await reach.run(host, step, howOf(fix));
       if (result.exit === 0) continue;
-      const text = redactText((result.stderr.trim() || result.stdout.trim()).slice(-2000));
+      const text = redactText(result.stderr.trim() || result.stdout.trim()).slice(-2000);
       const said = advised(tools, fix.name, text === "" ? `exit ${result.exit}` : text);
       return { is: "failed", step: index, exit: result.exit, said };
     } catch (error) {

@@ -32,7 +32,7 @@ import { ModelBudget, type ModelLimits } from "./model-budget.ts";
 import { createModel, type AskModel, type ModelCall, type ModelRequest, type Reply } from "./model-reply.ts";
 import { Patience } from "./patience.ts";
 import { isPriced } from "./pricing.ts";
-import { keepNewest } from "./redact.ts";
+import { keepNewest, redactText } from "./redact.ts";
 import type { Briefing, Conclusion, Responder, Toolbox, ToolOutcome } from "./responder.ts";
 
 export type ClaudeSettings = ModelLimits & {
@@ -185,7 +185,7 @@ class Conversation {
 
   /** Does what a whole reply asks for; undefined when the conversation goes on. */
   async #heed(reply: Extract<Reply, { is: "whole" }>): Promise<Conclusion | undefined> {
-    const text = keepNewest(reply.text, TEXT_CHARACTERS_MAX);
+    const text = keepNewest(redactText(reply.text), TEXT_CHARACTERS_MAX);
     if (text !== "") this.#briefing.record({ kind: "responder-said", responder: "claude", text });
     const [only, ...others] = reply.calls;
     if (only === undefined) {

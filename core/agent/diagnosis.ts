@@ -37,6 +37,9 @@ export type DiagnosisParts = { reach: Reach; tools: Tools; limits: { findingByte
 export type Answer = { asked: Asked; finding: object | Unavailable };
 
 const REASON_CHARACTERS_MAX = 2000;
+/** What is asked for is written down whether it exists or not, so whoever asks must not choose how much that is. */
+const NAME_CHARACTERS_MAX = 100;
+const INPUT_BYTES_MAX = 8_000;
 
 /** Asks one diagnostic. */
 export async function diagnose(
@@ -48,12 +51,12 @@ export async function diagnose(
   const began = parts.now();
   const bytesMax = parts.limits.findingBytes;
   const asked = (): Pick<Asked, "tool" | "input" | "seconds"> => ({
-    tool: call.tool,
-    input: presentable(asObject(call.input), bytesMax),
+    tool: keepNewest(redactText(call.tool), NAME_CHARACTERS_MAX),
+    input: presentable(asObject(call.input), Math.min(bytesMax, INPUT_BYTES_MAX)),
     seconds: (parts.now() - began) / 1000,
   });
   const refused = (why: string): Answer => ({
-    asked: { ...asked(), outcome: "refused", why },
+    asked: { ...asked(), outcome: "refused", why: keepNewest(redactText(why), REASON_CHARACTERS_MAX) },
     finding: { unavailable: why },
   });
   const known = knownCall(parts.tools, host, call);
@@ -66,8 +69,11 @@ export async function diagnose(
   const finding = "unavailable" in result ? result : read(tool, result, input, options);
   if ("unavailable" in finding) {
     // What a failed command printed last may be one endless line.
-    const unavailable = advised(parts.tools, tool.name, keepNewest(String(finding.unavailable), REASON_CHARACTERS_MAX));
-    return { asked: { ...asked(), outcome: "unavailable", why: redactText(unavailable) }, finding: { unavailable } };
+    const said = String(finding.unavailable);
+    const unavailable = advised(parts.tools, tool.name, keepNewest(said, REASON_CHARACTERS_MAX));
+    // Redacted before it is cut: half a secret is not known as one.
+    const why = advised(parts.tools, tool.name, keepNewest(redactText(said), REASON_CHARACTERS_MAX));
+    return { asked: { ...asked(), outcome: "unavailable", why }, finding: { unavailable } };
   }
   return { asked: { ...asked(), outcome: "found", finding: presentable(finding, bytesMax) }, finding };
 }

@@ -1,5 +1,8 @@
 // What a monitor said, in Medic's own words. Sources (one file per monitor) produce it, the desk consumes it.
 
+import { createHash } from "node:crypto";
+import { redactText, redactValue } from "../secrets/redact.ts";
+
 /** One alert, parsed and bounded; every text in it comes from outside and is data. */
 export type Alert = {
   /** Which intake it came through: `alertmanager`, `generic`, `person`. */
@@ -14,6 +17,22 @@ export type Alert = {
   startsAt: string;
   endsAt?: string;
 };
+
+/**
+ * The same alert as it is kept, logged and shown: monitors put URLs, queries and whole log lines into their texts. A
+ * fingerprint that holds a secret is told by its hash, since it has to stay the same from firing to resolved.
+ */
+export function withoutSecrets(alert: Alert): Alert {
+  const { fingerprint } = alert;
+  const isSecret = redactText(fingerprint) !== fingerprint;
+  return {
+    ...alert,
+    fingerprint: isSecret ? `sha256:${createHash("sha256").update(fingerprint).digest("hex")}` : fingerprint,
+    name: redactText(alert.name),
+    labels: redactValue(alert.labels) as Alert["labels"],
+    annotations: redactValue(alert.annotations) as Alert["annotations"],
+  };
+}
 
 /** Where an alert points, after hosts.yaml was asked. `unclear` says why Medic will not guess. */
 export type Target =

@@ -7,7 +7,8 @@
 //   resolved: live incident → noted; none fires any more and nobody works on it → resolved{by: monitor}
 import { randomInt } from "node:crypto";
 import type { Log } from "../log.ts";
-import { type Alert, incidentKey, type Target } from "./alert.ts";
+import { redactValue } from "../secrets/redact.ts";
+import { type Alert, incidentKey, type Target, withoutSecrets } from "./alert.ts";
 import {
   type IncidentEvent,
   type IncidentRecord,
@@ -90,8 +91,9 @@ function groupCommit(journal: Pick<Journal, "atomically">): <T>(step: () => T) =
 function takeAll(parts: IntakeParts, alerts: readonly Alert[]): Accepted {
   const ids = new Set<string>();
   let ignored = 0;
-  for (const alert of alerts) {
-    const target = parts.targetOf(alert);
+  for (const said of alerts) {
+    const target = clean(parts.targetOf(said));
+    const alert = withoutSecrets(said);
     if (target === "ignored") {
       ignored++;
       parts.log.info("alert_ignored", { alert: alert.name, fingerprint: alert.fingerprint });
@@ -102,6 +104,11 @@ function takeAll(parts: IntakeParts, alerts: readonly Alert[]): Accepted {
     if (id !== undefined) ids.add(id);
   }
   return { accepted: alerts.length - ignored, ignored, incidents: [...ids].map((id) => taken(parts, id)) };
+}
+
+/** Where it points is looked up by what the monitor said; why it points nowhere quotes that. */
+function clean(target: Target | "ignored"): Target | "ignored" {
+  return target !== "ignored" && "unclear" in target ? (redactValue(target) as Target) : target;
 }
 
 function fire(parts: IntakeParts, key: string, target: Target, alert: Alert): string {

@@ -27,17 +27,32 @@ describe("redaction", () => {
     assert.equal(redactText(text), text);
   });
 
-  it("takes no longer for a text that was made to be slow", () => {
-    for (const piece of ["a.", "a-", "a:", "://", "--", "password=", "eyJ", "Basic ", "-----BEGIN "]) {
-      const began = performance.now();
-      redactText(piece.repeat(1_000_000 / piece.length));
-      assert.ok(performance.now() - began < 2000, `${JSON.stringify(piece)} takes ${performance.now() - began} ms`);
-    }
-  });
-
   it("goes over all words of an event, and leaves what is not words", () => {
     const event = { kind: "escalated", reason: "it said last: api_key=abcdef123456", planned: { steps: [["x"]] } };
     assert.deepEqual(redactWords(event), { ...event, reason: "it said last: api_key=[removed]" });
+  });
+
+  it("goes into what was asked for and what a step said, and leaves commands exact", () => {
+    const input = { reason: "the log says password=hunter2secret" };
+    const steps = [["x", "password=hunter2secret"]];
+    const shown = redactWords({
+      kind: "escalated",
+      input,
+      dispatch: { is: "failed", said: "token=abcdef123456" },
+      planned: { input, steps },
+    });
+    const removed = { reason: "the log says password=[removed]" };
+    assert.deepEqual(shown, {
+      kind: "escalated",
+      input: removed,
+      dispatch: { is: "failed", said: "token=[removed]" },
+      planned: { input: removed, steps },
+    });
+  });
+
+  it("bounds what was asked for, and every word of an event", () => {
+    const shown = redactWords({ tool: "x".repeat(20_000), input: { name: "y".repeat(20_000) } });
+    assert.ok(JSON.stringify(shown).length < 16_500, `${JSON.stringify(shown).length} characters`);
   });
 
   it("removes the value under a secret key, and leaves its neighbours", () => {
