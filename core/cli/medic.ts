@@ -5,6 +5,7 @@ import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
 import { approve, deny } from "./approve.ts";
+import { auditExport, auditHead, auditVerify } from "./audit.ts";
 import { configCheck } from "./config-check.ts";
 import { configImport } from "./config-import.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
@@ -55,6 +56,14 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       import: toCommand(configImport, context, answered),
     },
   });
+  const audit = defineCommand({
+    meta: { name: "audit", description: "Check or export the journal: medic audit verify | export | head" },
+    subCommands: {
+      verify: toCommand(auditVerify, context, answered),
+      export: toCommand(auditExport, context, answered),
+      head: toCommand(auditHead, context, answered),
+    },
+  });
   const plugin = defineCommand({
     meta: { name: "plugin", description: "Check a plugin: medic plugin check FOLDER" },
     subCommands: { check: toCommand(pluginCheck, context, answered) },
@@ -78,6 +87,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       explain: toCommand(explain, context, answered),
       approve: toCommand(approve, context, answered),
       deny: toCommand(deny, context, answered),
+      audit,
       token: toCommand(token, context, answered),
       plugin,
       version: toCommand(version, context, answered),

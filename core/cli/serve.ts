@@ -16,6 +16,7 @@ import { type Context, type ExitCode, UsageError } from "./context.ts";
 import { requireKeys } from "./keys.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
+import { startUpkeep } from "./upkeep.ts";
 import { configArg, defineVerb } from "./verb.ts";
 import { medicVersion } from "./version.ts";
 
@@ -50,9 +51,12 @@ export const serve = defineVerb({
         { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"] },
         equipped.config.server.data,
       );
+      const retainSeconds = (): number => serving.settings().config.server.retain;
+      const stopUpkeep = startUpkeep({ journal, retainSeconds, log });
       const stopReloading = reloading(args.config, equipped, serving, context, log);
       await stopped(context);
       stopReloading();
+      stopUpkeep();
       log.info("medic_stopping", {});
       await serving.close();
       log.info("medic_stopped", {});

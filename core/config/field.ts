@@ -78,21 +78,25 @@ export function path(description: string) {
 }
 
 // Node's timers end at 2^31 ms, a little below 25 days; beyond that they fire at once.
-const longestSeconds = 24 * 86_400;
+const LONGEST = "24d";
 const secondsIn: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** `5m`, `30s`, `500ms`, `2h`, `1d`; out come seconds. `zero` says what 0 means, where it means something. */
-export function duration(description: string, limits: { atLeast?: string; zero?: string } = {}) {
+/**
+ * `5m`, `30s`, `500ms`, `2h`, `1d`; out come seconds. `zero` says what 0 means, where it means something; `atMost` is for
+ * what no timer waits for.
+ */
+export function duration(description: string, limits: { atLeast?: string; atMost?: string; zero?: string } = {}) {
   const least = limits.atLeast === undefined ? 0.001 : secondsOf(limits.atLeast);
+  const { atMost = LONGEST } = limits;
   const range = limits.atLeast === undefined ? "" : `, ${limits.atLeast} at least`;
   const zero = limits.zero === undefined ? "" : `, or 0 (${limits.zero})`;
-  const expected = `expected a duration with its unit, like 500ms, 30s, 5m, 2h or 1d${range} and 24d at most${zero}`;
+  const expected = `expected a duration with its unit, like 500ms, 30s, 5m, 2h or 1d${range} and ${atMost} at most${zero}`;
   const written = v.pipe(
     v.string(expected),
     v.regex(/^\d{1,9}(\.\d{1,3})?(ms|s|m|h|d)$/, expected),
     v.description(description),
     v.transform(secondsOf),
-    v.check((seconds) => seconds >= least && seconds <= longestSeconds, expected),
+    v.check((seconds) => seconds >= least && seconds <= secondsOf(atMost), expected),
   );
   // Without a meaning of its own 0 is refused like any other bare number.
   const schema: v.GenericSchema<string | 0, number> =

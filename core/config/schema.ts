@@ -46,6 +46,15 @@ const serverSchema = mapping("Where Medic listens and keeps its data.", {
       "an http(s) URL without a login, like https://medic.example",
     ),
   ),
+  // More than any other duration can be, so that nothing is removed that a limit still counts.
+  retain: v.optional(
+    duration("How long incidents that are over are kept in the journal", {
+      atLeast: "30d",
+      atMost: "9999d",
+      zero: "for ever",
+    }),
+    "400d",
+  ),
 });
 
 /** `[::1]:8484` → `{ host: "::1", port: 8484 }`. */

@@ -98,13 +98,13 @@ function families({ hosts: all, tallies, states, isReady }: Measured): Family[] 
     {
       name: "medic_incidents",
       type: "gauge",
-      help: "Incidents in the journal, by state.",
+      help: "Incidents so far, by state.",
       samples: states.map((state) => ({ labels: { state }, value: tallies.incidents[state] ?? 0 })),
     },
     {
       name: "medic_fixes_total",
       type: "counter",
-      help: "Fixes in the journal, by outcome.",
+      help: "Fixes so far, by outcome.",
       samples: Object.entries(tallies.fixes).map(([outcome, value]) => ({ labels: { outcome }, value })),
     },
     {

@@ -12,6 +12,7 @@
 //                └─▶ dismissed{reason}
 import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
 import { type Alert, isFromPerson, type Target } from "./alert.ts";
+import type { Written } from "./house-event.ts";
 
 export type State =
   | { is: "open" }
@@ -116,8 +117,8 @@ export type Dispatch =
 /** An event to be written down: the incident it belongs to is the writer's to say. */
 export type NewEvent = IncidentEvent & { incident: string };
 
-/** An event as the journal keeps it. `sequence` counts over all incidents from 1; `at` is ISO 8601, UTC. */
-export type JournalEvent = NewEvent & { sequence: number; at: string };
+/** An event of an incident as the journal keeps it. */
+export type JournalEvent = NewEvent & Written;
 
 /** An incident as its events tell it. */
 export type IncidentRecord = {
@@ -265,8 +266,11 @@ function escalatedState(event: Extract<IncidentEvent, { kind: "escalated" }>): S
     : { is: "escalated", reason: event.reason, planned: event.planned };
 }
 
+/** A monitor whose fingerprints are never the same twice would have it grow for ever; it repeats what still fires. */
+const FIRING_MAX = 100;
+
 function joined(record: IncidentRecord, { alert }: { alert: Alert }): readonly string[] {
   return isFromPerson(alert) || record.firing.includes(alert.fingerprint)
     ? record.firing
-    : [...record.firing, alert.fingerprint];
+    : [...record.firing, alert.fingerprint].slice(-FIRING_MAX);
 }

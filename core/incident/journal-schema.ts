@@ -1,7 +1,10 @@
-// The journal's tables, as steps from one version of the file to the next. `events` is the truth: its columns are made
-// from the body, so nothing can be said twice and differently. `incidents` is what the events amount to, rebuilt at will.
+// The journal's tables, as steps from one form of the file to the next. `events` is the truth: its columns are made from
+// the body, so nothing can be said twice and differently. `incidents` is what the events amount to; every step ends with
+// making it anew, so a change of what `reduce` makes of old events is a step too, with no text.
 import type { DatabaseSync } from "node:sqlite";
 import { JournalError } from "./journal-error.ts";
+import { projectAnew } from "./projection.ts";
+import { Sql } from "./sql.ts";
 
 const STEPS: readonly string[] = [
   `CREATE TABLE events (
@@ -38,15 +41,48 @@ const STEPS: readonly string[] = [
    CREATE UNIQUE INDEX incidents_live ON incidents (key) WHERE live = 1;
    CREATE INDEX incidents_of_key ON incidents (key, opened);
    CREATE INDEX incidents_of_state ON incidents (state, opened);`,
+
+  // Events of no incident, and a beginning that may go once a checkpoint has signed for it.
+  `CREATE TABLE events_2 (
+     sequence INTEGER PRIMARY KEY,
+     body TEXT NOT NULL,
+     hash TEXT NOT NULL,
+     incident TEXT GENERATED ALWAYS AS (body ->> '$.incident') VIRTUAL,
+     kind TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.kind') VIRTUAL,
+     at TEXT NOT NULL GENERATED ALWAYS AS (body ->> '$.at') VIRTUAL
+   ) STRICT;
+   INSERT INTO events_2 (sequence, body, hash) SELECT sequence, body, hash FROM events ORDER BY sequence;
+   DROP TABLE events;
+   ALTER TABLE events_2 RENAME TO events;
+   CREATE INDEX events_of_incident ON events (incident, sequence);
+   CREATE INDEX events_of_kind ON events (kind, at);
+   CREATE INDEX checkpoints ON events (sequence) WHERE kind = 'checkpoint';
+
+   CREATE TRIGGER events_in_order BEFORE INSERT ON events
+     WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM events)
+     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+   CREATE TRIGGER events_stay BEFORE DELETE ON events
+     WHEN OLD.sequence > coalesce((SELECT body ->> '$.through' FROM events WHERE kind = 'checkpoint'
+                                    ORDER BY sequence DESC LIMIT 1), 0)
+     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+   CREATE TRIGGER events_are_final BEFORE UPDATE ON events
+     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;`,
 ];
 
-/** Brings the file to this Medic's version, each step in one transaction. Refuses a newer Medic's file. */
+/** Brings the file to this Medic's form, all steps in one transaction. Refuses a newer Medic's file. */
 export function migrate(database: DatabaseSync, name: string): void {
   const found = versionOf(database);
   if (found > STEPS.length) throw newer(name, found);
-  for (const [index, step] of STEPS.entries()) {
-    if (index < found) continue;
-    database.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  if (found === STEPS.length) return;
+  // Off, because a table is dropped while others refer to it; within a transaction it cannot be switched.
+  database.exec("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE");
+  try {
+    for (const step of STEPS.slice(found)) database.exec(step);
+    projectAnew(new Sql(database, name));
+    database.exec(`PRAGMA user_version = ${STEPS.length}; COMMIT`);
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
   }
 }
 

@@ -4,13 +4,18 @@
 // to know what events mean (incident.ts does) and whose turn it is (the desk does).
 import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { canonical, GENESIS, linkOf, type Verified, walk } from "./chain.ts";
+import { DatabaseSync } from "node:sqlite";
+import { audit, type Audited, exportLines, type Kept } from "./audit.ts";
+import { canonical, GENESIS, type Head, linkOf, type Verified } from "./chain.ts";
 import { type FixHistory, type FixScope, readFixHistory } from "./fix-history.ts";
-import { type IncidentRecord, isOver, type JournalEvent, type NewEvent, reduce, type State } from "./incident.ts";
+import type { HouseEvent, Written } from "./house-event.ts";
+import type { IncidentRecord, JournalEvent, NewEvent, State } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
 import { type Lock, lockFolder } from "./lock.ts";
+import { eventOf, project, recordOf } from "./projection.ts";
+import { prune, type Pruned, readTallies } from "./retention.ts";
+import { Sql } from "./sql.ts";
 
 export type JournalListener = (event: JournalEvent) => void;
 
@@ -20,7 +25,8 @@ export type JournalOptions = {
   onListenerError?(error: unknown): void;
 };
 
-const FILE = "journal.sqlite";
+/** Its name in the data folder. */
+export const FILE = "journal.sqlite";
 // Only readers and their checkpoints can be in the way: the folder has one writer.
 const BUSY_MILLISECONDS = 1000;
 
@@ -50,6 +56,14 @@ export function readJournal(folder: string, options: JournalOptions): Journal {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) {
     throw new JournalError("missing", `Cannot read the journal "${file}": there is none yet. Start medic serve first`);
   }
+  return readJournalFile(file, options);
+}
+
+/** Opens one file, a copy for instance, for reading. Throws JournalError. */
+export function readJournalFile(file: string, options: JournalOptions): Journal {
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+    throw new JournalError("missing", `Cannot read the journal "${file}": there is no such file`);
+  }
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { readOnly: true });
@@ -69,23 +83,18 @@ export function createMemoryJournal(options: JournalOptions): Journal {
 
 /** Makes a journal of an open database; `name` is for error texts. */
 export function createJournal(database: DatabaseSync, name: string, options: JournalOptions, lock?: Lock): Journal {
-  database.exec(
-    `PRAGMA busy_timeout = ${BUSY_MILLISECONDS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-     PRAGMA foreign_keys = ON;`,
-  );
+  database.exec(`PRAGMA busy_timeout = ${BUSY_MILLISECONDS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;`);
   migrate(database, name);
+  database.exec("PRAGMA foreign_keys = ON");
   return new Journal(database, name, options, lock);
 }
-
-type Row = Record<string, unknown>;
-export type Head = { sequence: number; hash: string };
 
 export class Journal {
   readonly #database: DatabaseSync;
   readonly #name: string;
   readonly #options: JournalOptions;
   readonly #lock: Lock | undefined;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #sql: Sql;
   readonly #listeners = new Set<JournalListener>();
   /** Written and not yet told; the outermost call tells, so listeners hear events in their order. */
   readonly #untold: JournalEvent[] = [];
@@ -99,6 +108,7 @@ export class Journal {
     this.#name = name;
     this.#options = options;
     this.#lock = lock;
+    this.#sql = new Sql(database, name);
     this.#head = this.#readHead();
   }
 
@@ -106,6 +116,12 @@ export class Journal {
   append(events: readonly NewEvent[]): JournalEvent[] {
     const write = (): JournalEvent[] => events.map((event) => this.#write(event));
     return this.#isWriting ? write() : this.atomically(write);
+  }
+
+  /** Writes an event that belongs to no incident. No listener hears of it. */
+  note(event: HouseEvent): void {
+    if (this.#isWriting) this.#write(event);
+    else this.atomically(() => this.#write(event));
   }
 
   /** Reads, decides and appends as one step: whatever `step` appends is durable when this returns, or none of it is. */
@@ -138,46 +154,53 @@ export class Journal {
   }
 
   incident(id: string): IncidentRecord | undefined {
-    return recordOf(this.#all("SELECT record FROM incidents WHERE id = ?", id)[0]);
+    return recordOf(this.#sql.all("SELECT record FROM incidents WHERE id = ?", id)[0]);
   }
 
   /** The incident that new alerts of this key fold into. */
   findLive(key: string): IncidentRecord | undefined {
-    return recordOf(this.#all("SELECT record FROM incidents WHERE key = ? AND live = 1", key)[0]);
+    return recordOf(this.#sql.all("SELECT record FROM incidents WHERE key = ? AND live = 1", key)[0]);
   }
 
   /** The last incident of this key, live or over. */
   findLast(key: string): IncidentRecord | undefined {
-    return recordOf(this.#all("SELECT record FROM incidents WHERE key = ? ORDER BY opened DESC LIMIT 1", key)[0]);
+    return recordOf(this.#sql.all("SELECT record FROM incidents WHERE key = ? ORDER BY opened DESC LIMIT 1", key)[0]);
   }
 
   /** Newest first. */
   incidents(wanted: { states?: readonly State["is"][]; limit?: number } = {}): IncidentRecord[] {
     const { states = [], limit = -1 } = wanted;
     const where = states.length === 0 ? "" : `WHERE state IN (${states.map(() => "?").join(", ")})`;
-    const rows = this.#all(`SELECT record FROM incidents ${where} ORDER BY opened DESC LIMIT ?`, ...states, limit);
+    const rows = this.#sql.all(`SELECT record FROM incidents ${where} ORDER BY opened DESC LIMIT ?`, ...states, limit);
     return rows.map((row) => recordOf(row) as IncidentRecord);
   }
 
   /** Of one incident, oldest first. */
   events(incident: string): JournalEvent[] {
-    return this.#all("SELECT body FROM events WHERE incident = ? ORDER BY sequence", incident).map(eventOf);
+    return this.#sql.all("SELECT body FROM events WHERE incident = ? ORDER BY sequence", incident).map(eventOf);
   }
 
   /** Fixes that were started on a host since a time, over all incidents. */
   fixesSince(host: string, of: FixScope, sinceMs: number): FixHistory {
-    return readFixHistory((sql, ...values) => this.#all(sql, ...values), host, of, sinceMs);
+    return readFixHistory((sql, ...values) => this.#sql.all(sql, ...values), host, of, sinceMs);
   }
 
-  /** How many incidents there are of each state, and fixes of each outcome. */
-  tallies(): { incidents: Record<string, number>; fixes: Record<string, number> } {
-    const counted = (what: string): Record<string, number> =>
-      Object.fromEntries(this.#all(what).map(({ name, number }) => [String(name), Number(number)]));
-    const outcome = "SELECT body ->> '$.outcome' AS name, count(*) AS number FROM events";
-    return {
-      incidents: counted("SELECT state AS name, count(*) AS number FROM incidents GROUP BY state"),
-      fixes: counted(`${outcome} WHERE kind = 'fix-judged' GROUP BY name`),
-    };
+  /** How many incidents there were of each state, and fixes of each outcome. */
+  tallies(): { incidents: Readonly<Record<string, number>>; fixes: Readonly<Record<string, number>> } {
+    return this.#sql.snapshot(() => readTallies(this.#sql));
+  }
+
+  /** Removes what is older, as far as whole incidents that are over go; see retention.ts. */
+  prune(retainSeconds: number): Pruned | undefined {
+    return this.atomically(() =>
+      prune({
+        sql: this.#sql,
+        retain: retainSeconds,
+        now: () => this.#options.now(),
+        sign: (checkpoint) => this.note(checkpoint),
+        dismiss: (incident, reason) => void this.append([{ incident, kind: "dismissed", reason }]),
+      }),
+    );
   }
 
   /** The last event and its hash: whoever keeps it elsewhere can tell later whether the end was cut off. */
@@ -185,14 +208,20 @@ export class Journal {
     return this.#readHead();
   }
 
-  /** Walks the chain from the first event on. */
+  /** Walks the chain and replays the incidents; see audit.ts. */
+  audit(kept?: Kept): Audited {
+    return this.#sql.snapshot(() => audit(this.#sql, kept));
+  }
+
+  /** As `audit`, in short. */
   verify(): Verified {
-    const walked = walk(this.#statement("SELECT sequence, body, hash FROM events ORDER BY sequence").iterate());
-    if (!walked.intact) return walked;
-    const last = Number(this.#all("SELECT coalesce(max(changed), 0) AS last FROM incidents")[0]?.["last"]);
-    if (last === walked.events) return walked;
-    const why = "events and incidents do not end alike";
-    return { intact: false, sequence: Math.min(last, walked.events) + 1, why };
+    const audited = this.audit();
+    return audited.intact ? { intact: true, events: audited.events } : audited;
+  }
+
+  /** Events as lines of JSON, oldest first, read as they are taken. */
+  exportLines(wanted: { sinceMs?: number; incident?: string }): Iterable<string> {
+    return exportLines(this.#sql, wanted);
   }
 
   /** Why nothing can be written at the moment. After a failure it tries again, so it ends when the cause does. */
@@ -212,35 +241,18 @@ export class Journal {
     this.#lock?.release();
   }
 
-  #write(event: NewEvent): JournalEvent {
-    const written: JournalEvent = {
-      ...event,
-      sequence: this.#head.sequence + 1,
-      at: new Date(this.#options.now()).toISOString(),
-    };
+  #write<E extends NewEvent | HouseEvent>(event: E): E & Written {
+    const at = new Date(this.#options.now()).toISOString();
+    const written = { ...event, sequence: this.#head.sequence + 1, at };
     const body = canonical(written);
     const hash = linkOf(this.#head.hash, body);
-    this.#run("INSERT INTO events (sequence, body, hash) VALUES (?, ?, ?)", written.sequence, body, hash);
-    this.#project(written);
+    this.#sql.run("INSERT INTO events (sequence, body, hash) VALUES (?, ?, ?)", written.sequence, body, hash);
     this.#head = { sequence: written.sequence, hash };
-    this.#untold.push(written);
-    return written;
-  }
-
-  #project(event: JournalEvent): void {
-    const before = this.incident(event.incident);
-    const record = reduce(before, event);
-    const live = isOver(record.state) ? 0 : 1;
-    const json = JSON.stringify(record);
-    const { id, key, state } = record;
-    if (before === undefined) {
-      const columns = "id, key, host, state, live, opened, changed, record";
-      const values = [id, key, record.target.host ?? null, state.is, live, event.sequence, event.sequence, json];
-      this.#run(`INSERT INTO incidents (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
-    } else {
-      const set = "state = ?, live = ?, changed = ?, record = ?";
-      this.#run(`UPDATE incidents SET ${set} WHERE id = ?`, state.is, live, event.sequence, json, id);
+    if (isOfIncident(written)) {
+      project(this.#sql, written);
+      this.#untold.push(written);
     }
+    return written;
   }
 
   #tell(): void {
@@ -280,38 +292,13 @@ export class Journal {
   }
 
   #readHead(): Head {
-    const [row] = this.#all("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1");
+    const [row] = this.#sql.all("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1");
     return row === undefined
       ? { sequence: 0, hash: GENESIS }
       : { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
   }
-
-  #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    try {
-      return this.#statement(sql).all(...values);
-    } catch (error) {
-      throw journalError(`Cannot read the journal "${this.#name}"`, error);
-    }
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): void {
-    this.#statement(sql).run(...values);
-  }
-
-  #statement(sql: string): StatementSync {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) return known;
-    const made = this.#database.prepare(sql);
-    this.#statements.set(sql, made);
-    return made;
-  }
 }
 
-// Rows are this file's own writing, so their JSON is of the shape it was written in.
-function recordOf(row: Row | undefined): IncidentRecord | undefined {
-  return row === undefined ? undefined : (JSON.parse(String(row["record"])) as IncidentRecord);
-}
-
-function eventOf(row: Row): JournalEvent {
-  return JSON.parse(String(row["body"])) as JournalEvent;
+function isOfIncident(event: (NewEvent | HouseEvent) & Written): event is JournalEvent {
+  return "incident" in event;
 }

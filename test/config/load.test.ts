@@ -16,6 +16,7 @@ describe("hosts.yaml", () => {
       listen: { host: "127.0.0.1", port: 8484 },
       tokens: [],
       data: "/home/ada/.local/share/medic",
+      retain: 400 * 86_400,
     });
     assert.deepEqual(config.limits, {
       incidents: 4,
@@ -149,6 +150,19 @@ hosts:
       `server: { listen: "0.0.0.0:80" }\n${self}`,
       /server\.listen: opens Medic to the network/,
     ],
+    ["a retention that limits might reach", `server: { retain: 29d }\n${self}`, /retain: expected .* 30d at least/],
+    ["a retention without an end in sight", `server: { retain: 10000d }\n${self}`, /retain: expected .*9999d at most/],
+    ["a timer of 25 days", `limits: { quiet: 25d }\n${self}`, /quiet: expected a duration.* and 24d at most/],
+    [
+      "a role that there is not",
+      `server: { tokens: [{ name: a, sha256: ${"0a".repeat(32)}, roles: [admin] }] }\n${self}`,
+      /roles\[0\]: expected intake or read or operate/,
+    ],
+    [
+      "a token without any role",
+      `server: { tokens: [{ name: a, sha256: ${"0a".repeat(32)}, roles: [] }] }\n${self}`,
+      /roles: expected a list of at least 1/,
+    ],
     ["a port above 65535", `server: { listen: "127.0.0.1:65536" }\n${self}`, /expected a port up to 65535/],
     [
       "a token that is no hash",
@@ -218,6 +232,8 @@ hosts:
       "a token with roles",
       `server: { tokens: [{ name: a, sha256: ${"0a".repeat(32)}, roles: [read, operate] }] }\n${self}`,
     ],
+    ["keeping for ever", `server: { retain: 0 }\n${self}`],
+    ["keeping for thirty days", `server: { retain: 30d }\n${self}`],
     ["loopback of IPv6 without a token", `server: { listen: "[::1]:8484" }\n${self}`],
     ["any 127 address without a token", `server: { listen: "127.0.0.9:0" }\n${self}`],
     ["runbooks only", `responder: { order: [runbook] }\n${self}`],

@@ -1,0 +1,20 @@
+// What the journal keeps that belongs to no incident: it stands in the same chain, has no `incident`, and changes none.
+
+/** Signs off that the events up to `through` were removed, so that the chain can be followed from there on. */
+export type Checkpoint = {
+  kind: "checkpoint";
+  /** The last event that was removed, and its hash. */
+  through: number;
+  hash: string;
+  /** The owner's setting that they were older than; seconds. */
+  retain: number;
+  events: number;
+  incidents: number;
+  /** All that was ever removed, with this: what is counted over all time goes on from here. */
+  removed: { incidents: Readonly<Record<string, number>>; fixes: Readonly<Record<string, number>> };
+};
+
+export type HouseEvent = Checkpoint;
+
+/** What the journal adds to an event. `sequence` counts over all events from 1; `at` is ISO 8601, UTC. */
+export type Written = { sequence: number; at: string };

@@ -1,0 +1,89 @@
+// How old events leave the journal: from its beginning on, whole incidents that are over, and under a checkpoint that
+// stands in the chain itself and says what was there. Nothing else is ever removed (a trigger sees to it). It refuses to
+// know when that is done and how long the owner wants to keep things.
+//
+//   events  1 … … through │ through+1 …  checkpoint{through, its hash, what was removed}
+//           └─ removed ──┘ └─ the chain goes on from the checkpoint's hash
+import type { Checkpoint, Written } from "./house-event.ts";
+import type { Row, Sql } from "./sql.ts";
+
+export type Pruned = { through: number; events: number; incidents: number };
+
+export type PruneParts = {
+  sql: Sql;
+  /** The owner's setting; seconds. */
+  retain: number;
+  now(): number;
+  /** Writes the checkpoint before anything goes. */
+  sign(checkpoint: Checkpoint): void;
+  /** Ends an incident that waits for a person and of which nothing was heard for all that time. */
+  dismiss(incident: string, reason: string): void;
+};
+
+/** Call it in a transaction. Undefined when there is nothing to remove. */
+export function prune({ sql, retain, now, sign, dismiss }: PruneParts): Pruned | undefined {
+  const before = new Date(now() - retain * 1000).toISOString();
+  dismissForgotten(sql, before, (id) => dismiss(id, `nothing was heard of it for ${Math.floor(retain / 86_400)} days`));
+  const through = lastToGo(sql, before);
+  const [row] = sql.all("SELECT hash FROM events WHERE sequence = ?", through);
+  if (row === undefined) return undefined;
+  const count = (what: string): number => Number(sql.all(`SELECT count(*) AS n FROM ${what} <= ?`, through)[0]?.["n"]);
+  const went = { events: count("events WHERE sequence"), incidents: count("incidents WHERE changed") };
+  const last = readCheckpoint(sql)?.removed ?? { incidents: {}, fixes: {} };
+  const removed = {
+    incidents: added(last.incidents, sql.all(`${INCIDENTS} WHERE changed <= ? GROUP BY name`, through)),
+    fixes: added(last.fixes, sql.all(`${FIXES} AND sequence <= ? GROUP BY name`, through)),
+  };
+  sign({ kind: "checkpoint", through, hash: String(row["hash"]), retain, ...went, removed });
+  sql.run("DELETE FROM incidents WHERE changed <= ?", through);
+  sql.run("DELETE FROM events WHERE sequence <= ?", through);
+  return { through, ...went };
+}
+
+/** The newest one. */
+export function readCheckpoint(sql: Sql): (Checkpoint & Written) | undefined {
+  // By its index alone, which needs no event to be readable.
+  const from = "FROM events INDEXED BY checkpoints WHERE kind = 'checkpoint'";
+  const [row] = sql.all(`SELECT body ${from} ORDER BY sequence DESC LIMIT 1`);
+  return row === undefined ? undefined : (JSON.parse(String(row["body"])) as Checkpoint & Written);
+}
+
+/** How many incidents there were of each state, and fixes of each outcome; also those that were removed. */
+export function readTallies(sql: Sql): Checkpoint["removed"] {
+  const { incidents, fixes } = readCheckpoint(sql)?.removed ?? { incidents: {}, fixes: {} };
+  return {
+    incidents: added(incidents, sql.all(`${INCIDENTS} GROUP BY name`)),
+    fixes: added(fixes, sql.all(`${FIXES} GROUP BY name`)),
+  };
+}
+
+const INCIDENTS = "SELECT state AS name, count(*) AS number FROM incidents";
+const FIXES = "SELECT body ->> '$.outcome' AS name, count(*) AS number FROM events WHERE kind = 'fix-judged'";
+
+function added(to: Readonly<Record<string, number>>, rows: readonly Row[]): Record<string, number> {
+  const sum = { ...to };
+  for (const { name, number } of rows) sum[String(name)] = (sum[String(name)] ?? 0) + Number(number);
+  return sum;
+}
+
+function dismissForgotten(sql: Sql, before: string, dismiss: (id: string) => void): void {
+  const forgotten = sql.all(
+    `SELECT incidents.id AS id FROM incidents JOIN events ON events.sequence = incidents.changed
+      WHERE incidents.state = 'escalated' AND events.at < ?`,
+    before,
+  );
+  for (const { id } of forgotten) dismiss(String(id));
+}
+
+/** The end of the longest beginning that is old enough and cuts through no incident. */
+function lastToGo(sql: Sql, before: string): number {
+  const [young] = sql.all("SELECT sequence FROM events WHERE at >= ? ORDER BY sequence LIMIT 1", before);
+  let last =
+    Number(young?.["sequence"] ?? sql.all("SELECT max(sequence) + 1 AS sequence FROM events")[0]?.["sequence"]) - 1;
+  for (;;) {
+    const cut = "SELECT min(opened) AS opened FROM incidents WHERE opened <= ? AND (live = 1 OR changed > ?)";
+    const opened = sql.all(cut, last, last)[0]?.["opened"];
+    if (opened === null || opened === undefined) return last;
+    last = Number(opened) - 1;
+  }
+}
