@@ -1,0 +1,8 @@
+// All drills there are, in the order in which they are listed. Running them needs the lab; this does not.
+import type { Drill } from "./drill.ts";
+import { containerDrills } from "./families/containers.ts";
+import { controlDrills } from "./families/controls.ts";
+import { hostDrills } from "./families/hosts.ts";
+import { unitDrills } from "./families/units.ts";
+
+export const drills: readonly Drill[] = [...containerDrills, ...unitDrills, ...hostDrills, ...controlDrills];

@@ -1,0 +1,91 @@
+// One drill from its preparation to the restored host, with a Medic of its own: broken, alerted, waited for, its raw logs
+// kept, put back. It puts back whatever happens, also when it is interrupted. It judges nothing.
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isActive } from "../../core/incident/incident.ts";
+import { onHost, ownMedic, type OwnMedic } from "../../test/lab/real-host.ts";
+import { startContainers } from "../lab/containers.ts";
+import { inHost, labHost, readLab } from "../lab/lab.ts";
+import { type Drill, sweep } from "./drill.ts";
+import { keepRaw } from "./raw.ts";
+
+/** Longer than any drill may take on the way from the alert to Medic's last word. */
+const withinSecondsMax = 75;
+
+/** Runs a drill on a host; its raw logs are in `folder` afterwards. Throws when it could not be carried out. */
+export async function runDrill(drill: Drill, host: string, folder: string, signal: AbortSignal): Promise<void> {
+  let medic: OwnMedic | undefined;
+  try {
+    await onHost(host, sweep);
+    if (drill.prepare !== undefined) await onHost(host, `set -e\n${drill.prepare}`);
+    medic = await ownMedic((file) => {
+      // A Medic that knows one host: what it does elsewhere would be a fault of its own, and is told by its log.
+      file.hosts = Object.fromEntries(Object.entries(file.hosts).filter(([name]) => name === host));
+      for (const entry of Object.values(file.hosts)) {
+        entry.plugins["systemd"] = { units: ["lab-*.service", "drill-*.service"] };
+        drill.configure?.(entry);
+      }
+      file.limits["incident"] = `${withinSecondsMax}s`;
+      file.limits["stable"] = "3s";
+    });
+    const serve = await medic.serve();
+    signal.throwIfAborted();
+    await onHost(host, `set -e\n${drill.break}`);
+    signal.throwIfAborted();
+    const alertedAt = Date.now();
+    const id = await medic.alert({ host, ...drill.alert });
+    await untilDone(medic, id, drill.withinSeconds ?? withinSecondsMax, signal);
+    const endedAt = Date.now();
+    await serve.stop();
+    const { events } = medic.story(id);
+    const { privilege } = hostEntry(medic, host);
+    const { name, tells, expected, fixes, says = [], subjects } = drill;
+    await keepRaw(
+      join(folder, name),
+      {
+        drill: name,
+        tells,
+        host,
+        expected,
+        fixes,
+        says,
+        subjects,
+        key: readLab().keys.medic.fingerprint,
+        hasSudo: privilege === "sudo",
+        alertedAt,
+        endedAt,
+      },
+      { events, logFile: medic.logFile },
+    );
+  } finally {
+    await medic?.remove();
+    await putBack(drill, host);
+  }
+}
+
+/** Puts a host back to how the lab began. */
+export async function putBack(drill: Drill | undefined, host: string): Promise<void> {
+  if (drill?.restore !== undefined) await inHost(host, ["sh", "-c", drill.restore]);
+  await onHost(host, sweep);
+  if (drill?.remakesScrypted === true) {
+    await onHost(host, "docker rm -f scrypted >/dev/null 2>&1; exit 0");
+    const { leader, name, address } = labHost(host);
+    await startContainers(leader, { name, address });
+  }
+}
+
+async function untilDone(medic: OwnMedic, id: string, withinSeconds: number, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + withinSeconds * 1000;
+  // A drill that is not over in time is no breakage: the checker says what it ended as.
+  while (isActive(medic.story(id).incident.state) && Date.now() < deadline) {
+    await sleep(200, undefined, { signal });
+  }
+}
+
+function hostEntry(medic: OwnMedic, host: string): { privilege: string } {
+  let privilege = "none";
+  medic.configure((file) => {
+    privilege = file.hosts[host]?.privilege ?? "none";
+  });
+  return { privilege };
+}
