@@ -70,7 +70,9 @@ export function notCarriedOut({ name, tells, expected }: Drill, host: string, wh
 }
 
 function endOf(events: readonly JournalEvent[]): { outcome: Result["outcome"]; said: string; at?: number } {
-  const last = events.findLast(({ kind }) => ["resolved", "escalated", "dismissed", "approval-needed"].includes(kind));
+  const last = events.findLast(({ kind }) =>
+    ["resolved", "escalated", "dismissed", "approval-requested"].includes(kind),
+  );
   const at = last === undefined ? {} : { at: Date.parse(last.at) };
   switch (last?.kind) {
     case "resolved":
@@ -79,7 +81,7 @@ function endOf(events: readonly JournalEvent[]): { outcome: Result["outcome"]; s
       return { outcome: last.planned === undefined ? "escalated" : "asked", said: last.reason, ...at };
     case "dismissed":
       return { outcome: "dismissed", said: last.reason, ...at };
-    case "approval-needed":
+    case "approval-requested":
       return { outcome: "asked", said: last.why, ...at };
     default:
       return { outcome: "none", said: "" };
