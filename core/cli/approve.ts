@@ -5,7 +5,7 @@ import { approvalAnswerShape, approvalsShape } from "../http/shapes.ts";
 import { readConfig } from "./config-file.ts";
 import { CannotTell, type Context, type ExitCode, tableLines, UsageError } from "./context.ts";
 import { callServe, errorOf, readNote, type ServeNote } from "./serve-client.ts";
-import { commandText, printable } from "./story.ts";
+import { commandText, printable } from "../incident/shown.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
 
 type Approval = v.InferOutput<typeof approvalAnswerShape>["approval"];

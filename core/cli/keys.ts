@@ -3,7 +3,7 @@
 import type { HostConfig } from "../config/schema.ts";
 import { inspectKey, type KeyFile } from "../transport/identity.ts";
 import { UsageError } from "./context.ts";
-import { commandText } from "./story.ts";
+import { commandText } from "../incident/shown.ts";
 
 /** Throws UsageError for the first key that cannot be used; `doctor` tells of all of them. */
 export async function requireKeys(hosts: readonly HostConfig[]): Promise<void> {

@@ -1,9 +1,11 @@
 // `medic serve`: takes alerts and heals. Holds the data folder, takes up what an earlier process left, listens, and on
 // SIGTERM stops in order: no new requests, no new turns, work under way gets its grace, connections are drained.
+import { randomBytes } from "node:crypto";
 import { pid } from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { createApp } from "../http/app.ts";
+import { createSignatures } from "../http/link-signature.ts";
 import { ListenError, type Listening, listen } from "../http/server.ts";
 import { newToken, roles } from "../http/tokens.ts";
 import { approvalLookSeconds, type Approvals, createApprovals } from "../incident/approvals.ts";
@@ -14,6 +16,7 @@ import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { configPath, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
 import { requireKeys } from "./keys.ts";
+import { readLinkKey } from "./link-key.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { startUpkeep } from "./upkeep.ts";
@@ -106,12 +109,14 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
   const { config, journal, log, catalog } = parts;
   const medic = composeMedic(parts, { asks: true });
   const approvals = createApprovals({ journal, now: Date.now, log });
+  const signatures = createSignatures(dataFolder === undefined ? randomBytes(32) : readLinkKey(dataFolder));
   const local = newToken();
   const closing = new AbortController();
   const app = createApp({
     intake: medic.intake,
     journal,
     approvals,
+    isSigned: (approval, signature) => signatures.isOf(approval, signature),
     statistics: () => medic.transport.statistics(),
     runTool: async (call, signal) => {
       const now = medic.settings();

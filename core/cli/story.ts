@@ -2,6 +2,7 @@
 // lines out; `explain`, `investigate` and the demo's timeline print them.
 import type { Asked, IncidentRecord, JournalEvent } from "../incident/incident.ts";
 import type { Command } from "../plugin/contract.ts";
+import { commandText, printable } from "../incident/shown.ts";
 import type { Output } from "./context.ts";
 
 type Paint = Output["paint"];
@@ -106,20 +107,6 @@ export function stateInWords({ state, durationSeconds }: IncidentRecord): string
     default:
       return state.is;
   }
-}
-
-/** A command as a person would type it, for reading only. */
-export function commandText([program, ...args]: Command): string {
-  const quoted = args.map((arg) =>
-    /^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${printable(arg).replaceAll("'", `'\\''`)}'`,
-  );
-  return [program === "root" ? "sudo" : program, ...quoted].join(" ");
-}
-
-/** Text from outside on a terminal: no control characters, one line, not endless. */
-export function printable(text: string): string {
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, " ").trim();
-  return plain.length > 400 ? `${plain.slice(0, 400)}…` : plain;
 }
 
 function whyNothingMore({ state, attempts }: IncidentRecord): string {

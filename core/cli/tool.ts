@@ -8,7 +8,7 @@ import type { Fix, Diagnostic } from "../plugin/contract.ts";
 import { composeHands } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, type Output, tableLines, UsageError } from "./context.ts";
-import { commandText, printable } from "./story.ts";
+import { commandText, printable } from "../incident/shown.ts";
 import { requireKeys } from "./keys.ts";
 import { callServe, openUnlessServed, readNote } from "./serve-client.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";

@@ -5,6 +5,7 @@
 //   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?}
 //   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}
 //   GET  /approvals               GET  /approvals/:id            POST /approvals/:id {decision}
+//   GET  /a/:id/:signature        POST /a/:id/:signature  decision=…   (no token: the signature is the right)
 //   GET  /metrics                 (Prometheus)
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -17,6 +18,8 @@ import { parseAlertmanager } from "../incident/sources/alertmanager.ts";
 import { type GenericMapping, type LabelNames, parseGeneric } from "../incident/sources/generic.ts";
 import { SourceError } from "../incident/sources/source.ts";
 import type { Log } from "../log.ts";
+import type { Approval } from "../incident/approval.ts";
+import { linkRoutes } from "./approval-links.ts";
 import { approvalRoutes, type ApprovalsPart } from "./approvals.ts";
 import { readJson } from "./body.ts";
 import { createDoor, type DoorParts } from "./door.ts";
@@ -38,6 +41,8 @@ export type AppParts = DoorParts & {
     tallies(): Tallies;
   };
   approvals: ApprovalsPart;
+  /** Whether a link to this approval was signed so. */
+  isSigned(approval: Approval, signature: string): boolean;
   /** What the connections did, by host; see `hostsShape`. */
   statistics(): readonly HostNumbers[];
   /** Runs one tool for a person. Undefined when there is no such host. */
@@ -107,9 +112,10 @@ export function createApp(parts: AppParts): Hono<Variables> {
     return why === undefined ? c.json({ ready: true }) : c.json({ ready: false, why }, 503);
   });
 
-  const enter = createDoor(parts);
+  const door = createDoor(parts);
+  linkRoutes(app, parts, door);
   app.use(async (c, next) => {
-    c.set("owner", enter(c));
+    c.set("owner", door.enter(c));
     await next();
   });
   app.use(methodNotAllowed({ app, onMethodNotAllowed: otherMethod }));

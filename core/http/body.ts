@@ -1,4 +1,4 @@
-// Reads a request's JSON body, or says why not: its type, its size (counted as it arrives, since a length is a claim), its
+// Reads a request's JSON body, or its form, or says why not: its type, its size (counted as it arrives, since a length is a claim), its
 // pace, its depth. It refuses to know what the JSON means.
 import { RequestError } from "./request-error.ts";
 
@@ -23,6 +23,15 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
     const why = error instanceof Error ? error.message.slice(0, 200) : "";
     throw new RequestError(400, `Cannot read the body: it is not JSON: ${why}`);
   }
+}
+
+/** The fields of a form; of one that is sent twice the last. Throws RequestError as `readJson` does. */
+export async function readForm(request: Request, limits: BodyLimits): Promise<Record<string, string>> {
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
+    throw new RequestError(415, `Cannot read the body: its type is "${type.slice(0, 100)}". Send a form`);
+  }
+  return Object.fromEntries(new URLSearchParams(decoded(await readBytes(request, limits))));
 }
 
 async function readBytes(request: Request, { bytesMax, withinSeconds }: BodyLimits): Promise<Uint8Array> {

@@ -2,37 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as v from "valibot";
 import { approvalAnswerShape, approvalsShape, errorShape } from "../../core/http/shapes.ts";
-import type { IncidentEvent } from "../../core/incident/incident.ts";
-import { frontDoor } from "./front-door.ts";
-
-/** A question as the agent writes it down. */
-export function question(incident: string, expiresAt: string): IncidentEvent {
-  return {
-    kind: "approval-requested",
-    approval: `${incident}.1`,
-    host: "nexus",
-    tool: "docker_restart",
-    input: { name: "scrypted" },
-    steps: [["root", "docker", "restart", "--", "3a191c2c"]],
-    touches: ["scrypted"],
-    risk: "disruptive",
-    why: '"docker_restart" is disruptive and "nexus" has trust: reversible in hosts.yaml',
-    evidence: ['docker_status: {"running":true,"health":"unhealthy"}'],
-    digest: "d".repeat(64),
-    expiresAt,
-  };
-}
-
-async function asking(bend: Parameters<typeof frontDoor>[0] = {}) {
-  const door = frontDoor(bend);
-  const incident = await door.opened();
-  door.record(
-    incident,
-    { kind: "investigation-started", resumed: false },
-    question(incident, new Date(door.clock.now() + 60_000).toISOString()),
-  );
-  return { ...door, incident, id: `${incident}.1` };
-}
+import { asking } from "./front-door.ts";
 
 const errorOf = async (response: Response): Promise<string> => v.parse(errorShape, await response.json()).error;
 

@@ -1,7 +1,10 @@
 // The whole way in without a network: the application in front of a real intake and a real journal in memory.
+import { randomBytes } from "node:crypto";
 import { type AppParts, createApp } from "../../core/http/app.ts";
+import { createSignatures } from "../../core/http/link-signature.ts";
 import { newToken, type Role, roles } from "../../core/http/tokens.ts";
 import { silent } from "../../core/log.ts";
+import type { IncidentEvent } from "../../core/incident/incident.ts";
 import { world } from "../incident/world.ts";
 
 const latency = { count: 13, sumSeconds: 0.13, p50Seconds: 0.01, p95Seconds: 0.02 } as const;
@@ -29,10 +32,12 @@ export const limits = { alertBytes: 1024 * 1024, requestsPerMinute: 6000, failed
 export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } = {}) {
   const around = world();
   const { token, sha256 } = newToken();
+  const signatures = createSignatures(randomBytes(32));
   const parts: AppParts = {
     intake: around.intake,
     journal: around.journal,
     approvals: around.approvals,
+    isSigned: (approval, signature) => signatures.isOf(approval, signature),
     statistics: () => [statistics],
     runTool: () => Promise.resolve(undefined),
     tokens: [
@@ -56,7 +61,7 @@ export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } 
       body: typeof body === "string" ? body : JSON.stringify(body),
       headers: { "content-type": "application/json", ...headers },
     });
-  return { ...around, app, token, authorization, ask, post };
+  return { ...around, app, token, authorization, ask, post, signatures };
 }
 
 /** As Alertmanager sends it. */
@@ -73,4 +78,34 @@ export function webhook(...alerts: { host?: string; service?: string; status?: s
       fingerprint: `${host}-${service}`,
     })),
   };
+}
+
+/** A question as the agent writes it down. */
+function question(incident: string, expiresAt: string): IncidentEvent {
+  return {
+    kind: "approval-requested",
+    approval: `${incident}.1`,
+    host: "nexus",
+    tool: "docker_restart",
+    input: { name: "scrypted" },
+    steps: [["root", "docker", "restart", "--", "3a191c2c"]],
+    touches: ["scrypted"],
+    risk: "disruptive",
+    why: '"docker_restart" is disruptive and "nexus" has trust: reversible in hosts.yaml',
+    evidence: ['docker_status: {"running":true,"health":"unhealthy"}'],
+    digest: "d".repeat(64),
+    expiresAt,
+  };
+}
+
+/** One approval of a minute is out. */
+export async function asking(bend: Parameters<typeof frontDoor>[0] = {}) {
+  const door = frontDoor(bend);
+  const incident = await door.opened();
+  door.record(
+    incident,
+    { kind: "investigation-started", resumed: false },
+    question(incident, new Date(door.clock.now() + 60_000).toISOString()),
+  );
+  return { ...door, incident, id: `${incident}.1` };
 }

@@ -1,5 +1,7 @@
 // A person says yes or no to a running `serve`, as a person would: by the command line.
 import assert from "node:assert/strict";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { eventually, firing, type Served, startScenario, type Scenario } from "../support/scenario.ts";
 
@@ -93,5 +95,27 @@ describe("a person who is asked", () => {
     assert.equal(told.code, 1);
     assert.match(told.stdout, /left to a person/);
     assert.match(told.stdout, /docker restart/);
+  });
+});
+
+describe("the key that links are signed with", () => {
+  it("is made at the first start, for its user alone, and refused once others can read it", async () => {
+    await using scenario = await startScenario();
+    const file = join(scenario.folder, "data", "link.key");
+    await (await scenario.serve()).stop();
+    const { mode } = await stat(file);
+    assert.equal(mode & 0o777, 0o600);
+    const key = await readFile(file, "utf8");
+    await (await scenario.serve()).stop();
+    assert.equal(await readFile(file, "utf8"), key, "links outlive a restart");
+    await chmod(file, 0o640);
+    const exposed = await scenario.medic("serve");
+    assert.equal(exposed.code, 2);
+    assert.match(exposed.stderr, /others can read it \(mode 640\)/);
+    await writeFile(file, "nonsense\n", { mode: 0o600 });
+    await chmod(file, 0o600);
+    const broken = await scenario.medic("serve");
+    assert.equal(broken.code, 2);
+    assert.match(broken.stderr, /it is no key/);
   });
 });
