@@ -38,8 +38,10 @@ export type Asking = {
   refusal?: string | undefined;
 };
 
-/** `planned`: it would have run (`isDry`), or would if a person agreed (`planned.asks`). */
+/** `planned`: it would run but for the dry run (`isDry`), or if a person agreed (`planned.asks`). */
 export type Stopped = { why: string; planned?: PlannedFix; isDry?: true };
+
+const DRY = "dry run: nothing is changed";
 
 /** Policy and budgets; undefined lets the plan through. */
 export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object, plan: Plan): Stopped | undefined {
@@ -58,7 +60,10 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
   });
   if (verdict.is === "refuse") return { why: verdict.why };
   if (verdict.is === "ask" && approved !== true && asking.agreedTo?.(planned) !== true) {
-    return { why: `a person has to agree: ${verdict.why}`, planned: { ...planned, asks: verdict.why } };
+    const asked = { why: `a person has to agree: ${verdict.why}`, planned: { ...planned, asks: verdict.why } };
+    return dryRun === true
+      ? { ...asked, why: `${DRY}, and a person would be asked: ${verdict.why}`, isDry: true }
+      : asked;
   }
   const scope = { key, touches: plan.touches };
   const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
@@ -75,5 +80,5 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
   if (started.host >= limits.fixesPerHost) {
     return { why: `${started.host} fixes on "${host}" ${window}: a person should look` };
   }
-  return dryRun === true ? { why: "dry run: nothing is changed", planned, isDry: true } : undefined;
+  return dryRun === true ? { why: DRY, planned, isDry: true } : undefined;
 }

@@ -11,6 +11,7 @@ import type { Target } from "../incident/alert.ts";
 import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
 import type { Calls, Incident } from "../plugin/contract.ts";
 import { agreementOf, isQuestion, questionOf } from "./approval.ts";
+import type { Unfixed } from "./observer.ts";
 import { redactWords } from "./redact.ts";
 import { askRunbooks, type FittingRunbooks, runFix } from "./runbook.ts";
 import type { Conclusion, Responder, Toolbox } from "./responder.ts";
@@ -31,7 +32,10 @@ export type RespondParts = {
   now(): number;
 };
 
-export type Respond = (incident: IncidentRecord, signal: AbortSignal, how?: { dryRun?: boolean }) => Promise<void>;
+export type Respond = (incident: IncidentRecord, signal: AbortSignal, how?: How) => Promise<void>;
+
+/** `observe` hears of what a dry run planned, to see what becomes of it. */
+export type How = { dryRun?: boolean; observe?: (incident: string, unfixed: Unfixed) => void };
 
 /** Returns the function that the desk calls once per incident. It throws only when aborted or when the journal fails. */
 export function createRespond(parts: RespondParts): Respond {
@@ -50,6 +54,7 @@ export function createRespond(parts: RespondParts): Respond {
       attempts: record.attempts,
       record: write,
       dryRun: how.dryRun ?? false,
+      observe: (unfixed) => how.observe?.(record.id, unfixed),
       agreedTo: agreementOf(record, target.host, now),
       refusal: record.refusal,
       mayAsk,

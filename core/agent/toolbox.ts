@@ -10,6 +10,7 @@ import { type ApplyParts, applyFix } from "./apply.ts";
 import { type Answer, asObject, diagnose, knownCall, type Tools } from "./diagnosis.ts";
 import { createFixTurns, type InTurn } from "./fix-turns.ts";
 import { type Asking, gate, type GateParts, type Stopped } from "./gate.ts";
+import type { Unfixed } from "./observer.ts";
 import type { OfferedTool, Toolbox, ToolCall, ToolOutcome } from "./responder.ts";
 
 export type ToolboxParts = ApplyParts &
@@ -26,6 +27,8 @@ export type Errand = Asking & {
   record(event: IncidentEvent): void;
   /** Asked between the gates and the intent: for evidence that nobody has gathered yet. */
   beforeFix?(touches: readonly string[]): Promise<void>;
+  /** Hears of what a dry run planned and did not run. */
+  observe?: ((unfixed: Unfixed) => void) | undefined;
   /** What a person would have to agree to is asked: that is no attempt, and no refusal yet. */
   mayAsk?: boolean;
 };
@@ -152,7 +155,12 @@ class IncidentToolbox implements Toolbox {
     const plan = planned.concluded;
     if ("refused" in plan) return this.#refuse(tool.name, input, plan.refused);
     const stopped = gate(this.#parts, this.#errand, tool, input, plan);
-    if (stopped !== undefined) return this.#stop(tool.name, input, stopped);
+    if (stopped !== undefined) {
+      const verdict = this.#stop(tool.name, input, stopped);
+      const look = async (until: AbortSignal): Promise<Seen<Calls>> => (await this.#look(watch, until)).seen;
+      if (stopped.isDry === true) this.#errand.observe?.({ fix: tool, input, plan, before, look });
+      return verdict;
+    }
     await this.#errand.beforeFix?.(plan.touches);
     // Aborted while it looked: what has not begun does not begin.
     signal.throwIfAborted();
@@ -164,7 +172,9 @@ class IncidentToolbox implements Toolbox {
 
   #stop(tool: string, input: object, { why, planned, isDry }: Stopped): Verdict {
     const isAsked = planned?.asks !== undefined && this.#errand.mayAsk === true;
-    if (isDry !== true && !isAsked) this.#errand.record({ kind: "fix-refused", tool, input, why });
+    if (isDry === true && planned !== undefined) {
+      this.#errand.record({ kind: "fix-planned", wouldBe: planned.asks === undefined ? "allow" : "ask", ...planned });
+    } else if (!isAsked) this.#errand.record({ kind: "fix-refused", tool, input, why });
     return this.#attempted(tool, input, { outcome: "refused", why, ...(planned === undefined ? {} : { planned }) });
   }
 

@@ -3,7 +3,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ByHand, runByHand } from "../agent/by-hand.ts";
 import { createClaude } from "../agent/claude.ts";
-import { createRespond, type Respond } from "../agent/respond.ts";
+import { createObserver, type Observer } from "../agent/observer.ts";
+import { createRespond, type How, type Respond } from "../agent/respond.ts";
 import { createFixTurns } from "../agent/fix-turns.ts";
 import type { Responder, Toolbox, ToolOutcome } from "../agent/responder.ts";
 import { createRunbookResponder } from "../agent/runbook.ts";
@@ -13,6 +14,7 @@ import { openByHand } from "../incident/by-hand.ts";
 import { createDesk, type Desk } from "../incident/desk.ts";
 import { createIntake, type Intake } from "../incident/intake.ts";
 import type { Journal } from "../incident/journal.ts";
+import { writeObservation } from "../incident/observation.ts";
 import { type Known, targetFor, targetOf } from "../incident/target.ts";
 import type { Log } from "../log.ts";
 import type { Incident } from "../plugin/contract.ts";
@@ -42,13 +44,20 @@ export type Hands = {
 };
 
 /** What heals by itself. */
-export type Medic = Hands & { desk: Desk; intake: Intake; respond: Respond };
+export type Medic = Hands & {
+  desk: Desk;
+  intake: Intake;
+  respond: Respond;
+  /** What becomes of what a dry run planned. */
+  observer: Observer;
+};
 
 const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
   await delay(milliseconds, undefined, { signal });
 };
 
-export function composeHands(parts: Parts): Hands {
+/** `dryRun`: no fix is run, also not at a person's word. */
+export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolean } = {}): Hands {
   const { journal, log, agentSocket } = parts;
   let settings: Settings = { config: parts.config, catalog: parts.catalog };
   const transport = createTransport(settings.config.hosts, { log, agentSocket });
@@ -71,7 +80,7 @@ export function composeHands(parts: Parts): Hands {
       },
       inTurn,
     );
-    return toolboxes(errand);
+    return toolboxes(dryRun ? { ...errand, dryRun } : errand);
   };
   const open = (hand: Parameters<typeof openByHand>[1], plugin: string): ReturnType<typeof openByHand> =>
     openByHand({ journal, now: Date.now }, hand, plugin);
@@ -97,15 +106,26 @@ export function composeHands(parts: Parts): Hands {
   };
 }
 
-/** `dryRun`: looks and plans, and runs no fix. `asks`: there is a way for a person to answer. */
+/**
+ * `dryRun`: looks and plans, and runs no fix; `observes`: and looks what becomes of the service without it. `asks`: there
+ * is a way for a person to answer.
+ */
 export function composeMedic(
   parts: Parts,
-  { dryRun = false, asks = false }: { dryRun?: boolean; asks?: boolean } = {},
+  { dryRun = false, observes = false, asks = false }: { dryRun?: boolean; observes?: boolean; asks?: boolean } = {},
 ): Medic {
   const { journal, log } = parts;
-  const hands = composeHands(parts);
+  const hands = composeHands(parts, { dryRun });
+  const observer = createObserver({
+    stableMax: () => hands.settings().config.limits.stable ?? Infinity,
+    record: (incident, observation) => writeObservation(journal, incident, observation),
+    now: Date.now,
+    sleep,
+    log,
+  });
+  const how: How = observes ? { dryRun, observe: observer.observe } : { dryRun };
   /** Made for one incident, which ends with the settings it began with. */
-  const respond: Respond = (incident, signal, how) => {
+  const respond: Respond = (incident, signal, asked) => {
     const { config, catalog } = hands.settings();
     const runbooksFor = (one: Incident): ReturnType<Catalog["runbooksFor"]> => catalog.runbooksFor(one);
     const work = createRespond({
@@ -118,11 +138,11 @@ export function composeMedic(
       sleep,
       now: Date.now,
     });
-    return work(incident, signal, how);
+    return work(incident, signal, asked);
   };
   const desk = createDesk({
     journal,
-    respond: (incident, signal) => respond(incident, signal, { dryRun }),
+    respond: (incident, signal) => respond(incident, signal, how),
     get limits() {
       return hands.settings().config.limits;
     },
@@ -139,7 +159,7 @@ export function composeMedic(
     now: Date.now,
     log,
   });
-  return { ...hands, desk, intake, respond };
+  return { ...hands, desk, intake, respond, observer };
 }
 
 /** In the owner's order. Without a key there is no Claude at all: no client is made, so no request can leave. */

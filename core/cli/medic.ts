@@ -15,6 +15,7 @@ import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
 import { investigate } from "./investigate.ts";
 import { pluginCheck } from "./plugin-check.ts";
+import { report } from "./report.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 import { tool } from "./tool.ts";
@@ -87,6 +88,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       explain: toCommand(explain, context, answered),
       approve: toCommand(approve, context, answered),
       deny: toCommand(deny, context, answered),
+      report: toCommand(report, context, answered),
       audit,
       token: toCommand(token, context, answered),
       plugin,

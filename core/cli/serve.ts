@@ -30,6 +30,7 @@ export const serve = defineVerb({
   name: "serve",
   description: "Take alerts and heal, until told to stop",
   args: {
+    "dry-run": { type: "boolean", description: "Look, plan and write down what would be done; run no fix" },
     ...configArg,
     "log-level": {
       type: "enum",
@@ -51,7 +52,7 @@ export const serve = defineVerb({
     });
     try {
       const serving = await startServing(
-        { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"] },
+        { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"], dryRun: args["dry-run"] === true },
         equipped.config.server.data,
       );
       const retainSeconds = (): number => serving.settings().config.server.retain;
@@ -105,9 +106,12 @@ function reloading(
 export type Serving = Medic & { listening: Listening; close(): Promise<void> };
 
 /** A whole Medic that listens. With a `dataFolder`, other verbs find it through the note it leaves there. */
-export async function startServing(parts: Parts & Pick<Equipped, "config">, dataFolder?: string): Promise<Serving> {
-  const { config, journal, log, catalog } = parts;
-  const medic = composeMedic(parts, { asks: true });
+export async function startServing(
+  parts: Parts & Pick<Equipped, "config"> & { dryRun?: boolean },
+  dataFolder?: string,
+): Promise<Serving> {
+  const { config, journal, log, catalog, dryRun = false } = parts;
+  const medic = composeMedic(parts, { dryRun, observes: dryRun, asks: true });
   const approvals = createApprovals({ journal, now: Date.now, log });
   const signatures = createSignatures(dataFolder === undefined ? randomBytes(32) : readLinkKey(dataFolder));
   const local = newToken();
@@ -151,6 +155,11 @@ export async function startServing(parts: Parts & Pick<Equipped, "config">, data
       .filter((name) => name === "runbook" || config.responder.apiKey !== undefined)
       .join(","),
   });
+  if (dryRun) {
+    log.warning("dry_run", {
+      says: "no fix is run, whatever trust allows: what would be done is planned, shown and written down",
+    });
+  }
   if (config.server.tokens.length === 0) {
     log.warning("no_tokens", {
       advice: "no monitor can send alerts: run medic token new, and add it to server.tokens",
@@ -193,6 +202,7 @@ async function stop(
   if (dataFolder !== undefined) removeNote(dataFolder);
   closing.abort(new Error("Medic is stopping"));
   await medic.desk.close(WORK_GRACE_SECONDS);
+  await medic.observer.close();
   await medic.transport.close("shutdown");
 }
 

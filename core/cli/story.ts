@@ -57,6 +57,17 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [`${event.responder} concludes: ${printable(event.conclusion)}`];
     case "fix-refused":
       return [paint("yellow", `fix refused: ${event.tool}: ${printable(event.why)}`)];
+    case "fix-planned":
+      return [
+        paint(
+          "yellow",
+          `dry run, so nothing is run: ${event.tool}, touching ${event.touches.map(printable).join(", ")}`,
+        ),
+        ...(event.asks === undefined ? [] : [`  a person would be asked: ${printable(event.asks)}`]),
+        ...stepLines(event.steps),
+      ];
+    case "plan-observed":
+      return [`without ${event.tool}: ${printable(event.why)}`];
     case "approval-requested":
       return [
         paint("yellow", `a person is asked for ${event.tool}, until ${event.expiresAt}: ${printable(event.why)}`),
@@ -91,12 +102,13 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
 }
 
 /** A state in a few words. */
-export function stateInWords({ state, durationSeconds }: IncidentRecord): string {
+export function stateInWords({ state, durationSeconds, dryRun }: IncidentRecord): string {
   const healthy = durationSeconds === undefined ? "" : `, healthy ${durationSeconds.toFixed(1)} s after the alert`;
   switch (state.is) {
     case "resolved":
-      return `resolved by ${state.by}${healthy}`;
+      return `resolved by ${state.by}${healthy}${dryRun === true ? ", in a dry run" : ""}`;
     case "escalated":
+      if (dryRun === true) return `nothing was run: ${printable(state.reason)}`;
       return `left to a person: ${printable(state.reason)}`;
     case "dismissed":
       return `dismissed: ${printable(state.reason)}`;
@@ -109,7 +121,8 @@ export function stateInWords({ state, durationSeconds }: IncidentRecord): string
   }
 }
 
-function whyNothingMore({ state, attempts }: IncidentRecord): string {
+function whyNothingMore({ state, attempts, dryRun }: IncidentRecord): string {
+  if (dryRun === true) return "it was a dry run: Medic looked and planned, and nothing was run";
   const tried = attempts.filter(({ outcome }) => outcome !== "refused").length;
   switch (state.is) {
     case "resolved":

@@ -56,6 +56,7 @@ export const incidentShape = v.object({
   attempts: v.array(
     v.object({ fix: v.string(), input: v.record(v.string(), v.unknown()), outcome: v.string(), why: v.string() }),
   ),
+  dryRun: v.optional(v.literal(true)),
   openedAt: instant,
   changedAt: instant,
   endedAt: v.optional(instant),

@@ -40,6 +40,15 @@ export type PlannedFix = {
 /** What a person agreed to: it may run once, until then, if the plan is still the same. */
 export type Agreement = { approval: string; tool: string; input: object; digest: string; until: string };
 
+/** What became of a service without the fix that a dry run planned; `unseen`: nobody could look, so it says nothing. */
+export type Observation = {
+  tool: string;
+  came: "recovered" | "not-recovered" | "unseen";
+  why: string;
+  /** From the plan on: until it was well, or until nobody looked any more. */
+  seconds: number;
+};
+
 /** One diagnostic as it was asked and answered; `finding` is redacted and bounded. */
 export type Asked = {
   tool: string;
@@ -70,6 +79,10 @@ export type IncidentEvent =
     }
   | { kind: "responder-finished"; responder: string; conclusion: string }
   | { kind: "fix-refused"; tool: string; input: object; why: string }
+  /** In a dry run: what would have run, or what a person would have been asked for (`ask`). */
+  | ({ kind: "fix-planned"; wouldBe: "allow" | "ask" } & PlannedFix)
+  /** In a dry run: what became of the service without the planned fix. */
+  | ({ kind: "plan-observed" } & Observation)
   | ({
       kind: "approval-requested";
       approval: string;
@@ -134,6 +147,8 @@ export type IncidentRecord = {
   attempts: readonly Attempt[];
   /** A person runs one fix; the desk leaves it alone. */
   byHand?: true;
+  /** A fix was planned in a dry run, and nothing was run. */
+  dryRun?: true;
   /** How often a person was asked. */
   approvals?: number;
   /** What a person agreed to and was not used yet. */
@@ -185,6 +200,8 @@ export function reduce(record: IncidentRecord | undefined, event: JournalEvent):
       return { ...next, firing: record.firing.filter((fingerprint) => fingerprint !== event.alert.fingerprint) };
     case "investigation-started":
       return working(next, { is: "investigating" });
+    case "fix-planned":
+      return { ...next, dryRun: true };
     case "approval-requested": {
       const { tool, approval, expiresAt } = event;
       const asked = { ...withoutAgreement(next), approvals: (record.approvals ?? 0) + 1 };

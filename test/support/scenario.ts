@@ -18,7 +18,7 @@ export type Scenario = AsyncDisposable & {
   medic(...args: string[]): Promise<Told>;
   medicJson(...args: string[]): Promise<unknown>;
   /** `medic serve`, until it is stopped. */
-  serve(): Promise<Served>;
+  serve(...args: string[]): Promise<Served>;
   stopScrypted(): Promise<void>;
 };
 
@@ -46,7 +46,7 @@ export async function startScenario(bend: Bend = {}): Promise<Scenario> {
       const told = await medic(...args, "--json");
       return JSON.parse(told.stdout) as unknown;
     },
-    serve: () => startServe(folder, token),
+    serve: (...args) => startServe(folder, token, args),
     async stopScrypted() {
       await sandbox.homelab.run("docker stop scrypted");
     },
@@ -104,10 +104,10 @@ export function firing(labels: Record<string, string>, status: "firing" | "resol
   return { version: "4", receiver: "medic", status, groupKey: "g", truncatedAlerts: 0, alerts: [alert] };
 }
 
-async function startServe(folder: string, token: string): Promise<Served> {
+async function startServe(folder: string, token: string, args: readonly string[]): Promise<Served> {
   const stop = new AbortController();
   const lines = new Collector();
-  const ended = callMedic(folder, ["serve"], stop.signal, lines);
+  const ended = callMedic(folder, ["serve", ...args], stop.signal, lines);
   const urlOf = (): string | undefined => /medic_serving .*url=(\S+)/.exec(lines.text)?.[1];
   let early: Told | undefined;
   void ended.then((told) => (early = told));

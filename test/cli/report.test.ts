@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { CASES_MIN, suggestTrust, type Trust } from "../../core/cli/report/suggestion.ts";
+import { type Cases, emptyTally } from "../../core/cli/report/tally.ts";
+import type { IncidentEvent } from "../../core/incident/incident.ts";
+import { openJournal } from "../../core/incident/journal.ts";
+import { writeObservation } from "../../core/incident/observation.ts";
+import { alert, world } from "../incident/world.ts";
+import { type Scenario, startScenario } from "../support/scenario.ts";
+
+const plan: IncidentEvent = {
+  kind: "fix-planned",
+  wouldBe: "ask",
+  tool: "docker_restart",
+  input: { name: "x" },
+  steps: [["docker", "restart", "x"]],
+  touches: ["x"],
+  risk: "disruptive",
+};
+const observation = { tool: "docker_restart", why: "x", seconds: 5 } as const;
+const judged = { kind: "fix-judged", tool: "docker_restart", input: {}, why: "x" } as const;
+
+/** A journal of an owner who tried Medic on "nexus", some days ago. */
+function tried(scenario: Scenario, daysAgo = 1): void {
+  const journal = openJournal(join(scenario.folder, "data"), { now: () => Date.now() - daysAgo * 86_400_000 });
+  const { record } = world({ journal });
+  let count = 0;
+  const incident = (...events: IncidentEvent[]): string => {
+    const id = `20260101-000${count}-x`;
+    const service = `s${count++}`;
+    const target = { host: "nexus", plugin: "docker", service };
+    const key = `nexus/docker:${service}`;
+    journal.append([{ incident: id, kind: "incident-opened", key, target, alert: alert({ service }) }]);
+    record(id, ...events);
+    return id;
+  };
+  const escalated: IncidentEvent = { kind: "escalated", reason: "dry run" };
+  for (const came of [
+    "recovered",
+    "recovered",
+    "recovered",
+    "recovered",
+    "recovered",
+    "not-recovered",
+    "not-recovered",
+  ] as const) {
+    writeObservation(journal, incident(plan, plan, escalated), { ...observation, came });
+  }
+  incident({ ...judged, outcome: "fixed" } as never, { kind: "resolved", by: "medic", why: "x" });
+  journal.close();
+}
+
+describe("medic report", () => {
+  it("tells per host what a dry run would have fixed and what recovered by itself", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    tried(scenario);
+    const { code, stdout } = await scenario.medic("report");
+    assert.equal(code, 0);
+    assert.match(stdout, /^nexus \(trust: observe\)$/m);
+    assert.match(
+      stdout,
+      /^ {2}incidents {3}8: 5 well by themselves, 2 left to a person, 1 fixed by Medic$|^ {2}incidents {3}8: .*5 well by themselves/m,
+    );
+    assert.match(stdout, /^ {2}dry run {5}would have fixed 7; 5 recovered by themselves, 2 did not$/m);
+    assert.match(stdout, /^ {2}fixes {7}1: 1 fixed$/m);
+    assert.match(
+      stdout,
+      /^ {2}suggestion {2}keep trust: observe \(not clear enough: disruptive fixes: 1 helped, 2 would have been needed, 5 would have been needless\)$/m,
+    );
+  });
+
+  it("says the same as JSON, since a time, and has every host of hosts.yaml", async () => {
+    await using scenario = await startScenario({ trust: "observe" });
+    tried(scenario, 10);
+    type Told = {
+      hosts: { host: string; incidents: number; planned: object; suggestion: { trust: string; why: string } }[];
+    };
+    const told = (await scenario.medicJson("report")) as Told;
+    assert.deepEqual(told.hosts[0]?.planned, { incidents: 7, recovered: 5, notRecovered: 2, unseen: 0, open: 0 });
+    const none = (await scenario.medicJson("report", "--since", "9d")) as Told;
+    assert.deepEqual(
+      none.hosts.map(({ host, incidents }) => [host, incidents]),
+      [["nexus", 0]],
+    );
+    assert.equal(none.hosts[0]?.suggestion.why, "there were no cases; it takes 5");
+    assert.equal((await scenario.medic("report", "--since", "soon")).code, 2);
+  });
+
+  it("names a host that left hosts.yaml, and suggests nothing for it", async () => {
+    await using scenario = await startScenario();
+    tried(scenario);
+    const config = join(scenario.folder, "hosts.yaml");
+    writeFileSync(config, readFileSync(config, "utf8").replace("  nexus:", "  other:"));
+    const { stdout } = await scenario.medic("report");
+    assert.match(stdout, /^other \(trust: disruptive\)\n {2}incidents {3}none\n {2}suggestion/m);
+    assert.match(stdout, /^nexus \(no longer in hosts.yaml\)$/m);
+    assert.equal(stdout.match(/suggestion/g)?.length, 1);
+  });
+});
+
+describe("the suggested trust", () => {
+  const suggest = (now: Trust, disruptive: Partial<Cases>, reversible: Partial<Cases> = {}): string => {
+    const { cases, ...host } = emptyTally("nexus");
+    const bent = {
+      disruptive: { ...cases.disruptive, ...disruptive },
+      reversible: { ...cases.reversible, ...reversible },
+    };
+    return suggestTrust({ ...host, cases: bent }, now).trust;
+  };
+
+  it("rises only with enough cases that were good", () => {
+    assert.equal(suggest("observe", { needed: CASES_MIN }), "disruptive");
+    assert.equal(suggest("observe", { needed: CASES_MIN - 1 }), "observe");
+    assert.equal(suggest("observe", { needed: 4, needless: 1 }), "disruptive");
+    assert.equal(suggest("observe", { needed: 3, helped: 1, needless: 2 }), "observe");
+    assert.equal(suggest("observe", {}, { helped: 5 }), "reversible");
+    assert.equal(suggest("reversible", { needless: 5 }, { helped: 5 }), "reversible");
+  });
+
+  it("falls when fixes of a kind that is allowed were mostly needless, denied or did not help", () => {
+    assert.equal(suggest("disruptive", { failed: 3, helped: 2 }), "reversible");
+    assert.equal(suggest("disruptive", { denied: 5 }), "reversible");
+    assert.equal(suggest("disruptive", { failed: 2, helped: 3 }), "disruptive");
+    assert.equal(suggest("disruptive", { failed: 4 }), "disruptive");
+    assert.equal(suggest("reversible", {}, { needless: 5 }), "observe");
+    assert.equal(suggest("observe", { failed: 9 }, { failed: 9 }), "observe");
+  });
+
+  it("is never above disruptive", () => {
+    assert.equal(suggest("disruptive", { helped: 1000 }, { helped: 1000 }), "disruptive");
+  });
+});
