@@ -12,7 +12,6 @@ type Run = { code: number; counted: number };
 /** Test files that only one runtime runs, and why. Anything not listed here has to pass on both. */
 const NODE_ONLY: Readonly<Record<string, string>> = {
   "test/architecture.test.ts": "reads the source as text; says nothing about a runtime",
-  "test/plugin/outside.test.ts": "shares modules through Node's loader; under Deno an import map has to",
 };
 const COUNTS = ".medic/test-counts.json";
 

@@ -3,17 +3,17 @@
 import type { Loaded } from "../config/load.ts";
 import { ConfigError, problemLines, type Problem } from "../config/problem.ts";
 import { redactedConfig } from "../config/redaction.ts";
-import { equip, readConfig } from "./config-file.ts";
+import { equip, type EquipOptions, moreFolders, readConfig } from "./config-file.ts";
 import type { Context } from "./context.ts";
-import { configArg, defineVerb, jsonArg } from "./verb.ts";
+import { defineVerb, equipArgs, jsonArg } from "./verb.ts";
 
 export const configCheck = defineVerb({
   name: "check",
   description: "Check hosts.yaml and the plugins it names",
-  args: { ...configArg, ...jsonArg },
+  args: { ...equipArgs, ...jsonArg },
   async run(args, context) {
     const { out } = context;
-    const { file, problems, loaded } = await check(context, args.config);
+    const { file, problems, loaded } = await check(context, args);
     const valid = loaded !== undefined && problems.length === 0;
     if (args.json === true) {
       out.json({ file, valid, problems, ...(valid ? { config: redactedConfig(loaded.config) } : {}) });
@@ -29,10 +29,10 @@ export const configCheck = defineVerb({
 
 type Found = { file: string; problems: readonly Problem[]; loaded?: Loaded };
 
-async function check(context: Context, option: string | undefined): Promise<Found> {
+async function check(context: Context, options: EquipOptions): Promise<Found> {
   try {
-    const loaded = readConfig(context, option);
-    const { problems, broken } = await equip(loaded);
+    const loaded = readConfig(context, options.config);
+    const { problems, broken } = await equip(loaded, moreFolders(context, options));
     // `serve` names a broken plugin and goes on without it; whoever asks whether all is well is told no.
     const unusable = broken.map(({ why }) => ({ path: "", line: 0, column: 0, message: why }));
     return { file: loaded.file, problems: [...problems, ...unusable], loaded };

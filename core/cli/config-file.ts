@@ -24,20 +24,28 @@ export function readConfig(context: Context, option: string | undefined): Loaded
   return loadConfig(file, { env: context.env, home: context.home, shownAs: shown });
 }
 
+/** What `equipArgs` say. */
+export type EquipOptions = { config?: string | undefined; plugins?: string | undefined };
+
 /** As `readConfig`, with plugins. Throws ConfigError when options do not fit a plugin; a broken plugin is only named. */
-export async function readEquipped(context: Context, option: string | undefined): Promise<Equipped> {
-  const loaded = readConfig(context, option);
-  const { problems, ...equipment } = await equip(loaded);
+export async function readEquipped(context: Context, options: EquipOptions): Promise<Equipped> {
+  const loaded = readConfig(context, options.config);
+  const { problems, ...equipment } = await equip(loaded, moreFolders(context, options));
   if (problems.length > 0) throw new ConfigError(loaded.file, problems);
   return { ...loaded, ...equipment };
 }
 
-/** The plugins of a configuration, and what hosts.yaml says of them that does not fit. */
-export async function equip({
-  config,
-  locate,
-}: Loaded): Promise<Pick<Equipped, "catalog" | "broken"> & { problems: Problem[] }> {
-  const { plugins, broken } = await loadPlugins(config.pluginFolders);
+/** The folder that `--plugins` names. */
+export function moreFolders(context: Context, { plugins }: EquipOptions): string[] {
+  return plugins === undefined ? [] : [resolve(context.folder, plugins)];
+}
+
+/** The plugins of a configuration and of more folders, and what hosts.yaml says of them that does not fit. */
+export async function equip(
+  { config, locate }: Loaded,
+  folders: readonly string[] = [],
+): Promise<Pick<Equipped, "catalog" | "broken"> & { problems: Problem[] }> {
+  const { plugins, broken } = await loadPlugins([...config.pluginFolders, ...folders]);
   const catalog = createCatalog(plugins, config.hosts);
   // Of a plugin that is broken nothing is known, so what hosts.yaml says of it is no mistake of hosts.yaml's.
   const unknowable = new Set(broken.map(({ folder }) => basename(folder)));

@@ -9,7 +9,7 @@ import { UsageError, type Context, type ExitCode, type Output } from "./context.
 import { diagnose } from "./doctor/host-checks.ts";
 import { inspectKey } from "../transport/identity.ts";
 import { mainProgram, sudoersCommands, sudoersFile, type SudoersNeeds } from "./doctor/sudoers.ts";
-import { configArg, defineVerb, jsonArg } from "./verb.ts";
+import { defineVerb, equipArgs, jsonArg } from "./verb.ts";
 
 const defaultTimeoutSeconds = 20;
 
@@ -19,11 +19,11 @@ export const doctor = defineVerb({
   args: {
     host: { type: "positional", required: false, description: "One host only" },
     sudoers: { type: "boolean", description: "Print the sudoers lines the hosts' plugins need" },
-    ...configArg,
+    ...equipArgs,
     ...jsonArg,
   },
   async run(args, context): Promise<ExitCode> {
-    const equipped = await readEquipped(context, args.config);
+    const equipped = await readEquipped(context, args);
     for (const { why } of equipped.broken) context.out.note(why);
     const hosts = chosen(equipped, args.host);
     if (args.sudoers === true) {

@@ -10,7 +10,7 @@ import { CannotTell, type Context, type ExitCode, UsageError } from "./context.t
 import { requireKeys } from "./keys.ts";
 import { callServe, errorOf, openUnlessServed, readNote, type ServeNote } from "./serve-client.ts";
 import { eventLines, stateInWords, storyLines } from "./story.ts";
-import { configArg, defineVerb, jsonArg } from "./verb.ts";
+import { defineVerb, equipArgs, jsonArg } from "./verb.ts";
 
 const FOLLOW_MS = 300;
 
@@ -21,11 +21,11 @@ export const investigate = defineVerb({
     host: { type: "string", description: "A host of hosts.yaml", valueHint: "name", required: true },
     service: { type: "string", description: "A container or unit; without it, the host itself", valueHint: "name" },
     "dry-run": { type: "boolean", description: "Look and plan, change nothing" },
-    ...configArg,
+    ...equipArgs,
     ...jsonArg,
   },
   async run(args, context) {
-    const equipped = await readEquipped(context, args.config);
+    const equipped = await readEquipped(context, args);
     await requireKeys(Object.values(equipped.config.hosts).filter(({ name }) => name === args.host));
     const folder = equipped.config.server.data;
     const wanted = { host: args.host, service: args.service };

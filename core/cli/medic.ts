@@ -14,8 +14,10 @@ import { doctor } from "./doctor.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
 import { investigate } from "./investigate.ts";
-import { pluginCheck } from "./plugin-check.ts";
 import { report } from "./report.ts";
+import { pluginDescribe, pluginList } from "./plugin/list.ts";
+import { pluginNew } from "./plugin/new.ts";
+import { pluginTest } from "./plugin/test.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 import { tool } from "./tool.ts";
@@ -66,8 +68,13 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
     },
   });
   const plugin = defineCommand({
-    meta: { name: "plugin", description: "Check a plugin: medic plugin check FOLDER" },
-    subCommands: { check: toCommand(pluginCheck, context, answered) },
+    meta: { name: "plugin", description: "Make, test, list plugins: medic plugin new | test | list | describe" },
+    subCommands: {
+      new: toCommand(pluginNew, context, answered),
+      test: toCommand(pluginTest, context, answered),
+      list: toCommand(pluginList, context, answered),
+      describe: toCommand(pluginDescribe, context, answered),
+    },
   });
   return defineCommand({
     meta: {

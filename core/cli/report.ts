@@ -6,7 +6,7 @@ import type { ExitCode, Output } from "./context.ts";
 import { type Suggestion, suggestTrust } from "./report/suggestion.ts";
 import { type Counts, emptyTally, type HostTally, tally } from "./report/tally.ts";
 import { sinceOf } from "./since.ts";
-import { configArg, defineVerb, jsonArg } from "./verb.ts";
+import { equipArgs, defineVerb, jsonArg } from "./verb.ts";
 
 type HostReport = HostTally & { trust: string | undefined; suggestion: Suggestion | undefined };
 
@@ -15,13 +15,13 @@ export const report = defineVerb({
   description: "Tell per host what was fixed, what a dry run would have fixed, and how far to trust Medic there",
   args: {
     since: { type: "string", description: "How far back, e.g. 30d or 2026-11-01", valueHint: "time", default: "30d" },
-    ...configArg,
+    ...equipArgs,
     ...jsonArg,
   },
   async run(args, context): Promise<ExitCode> {
     const { out } = context;
     const sinceMs = sinceOf(args.since, Date.now());
-    const equipped = await readEquipped(context, args.config);
+    const equipped = await readEquipped(context, args);
     const journal = readJournal(equipped.config.server.data, { now: Date.now });
     try {
       const hosts = reportOf(journal, equipped, sinceMs);

@@ -13,14 +13,14 @@ import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
-import { configPath, type Equipped, readEquipped } from "./config-file.ts";
+import { configPath, type EquipOptions, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
 import { requireKeys } from "./keys.ts";
 import { readLinkKey } from "./link-key.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { startUpkeep } from "./upkeep.ts";
-import { configArg, defineVerb } from "./verb.ts";
+import { defineVerb, equipArgs } from "./verb.ts";
 import { medicVersion } from "./version.ts";
 
 const HTTP_GRACE_SECONDS = 5;
@@ -31,7 +31,7 @@ export const serve = defineVerb({
   description: "Take alerts and heal, until told to stop",
   args: {
     "dry-run": { type: "boolean", description: "Look, plan and write down what would be done; run no fix" },
-    ...configArg,
+    ...equipArgs,
     "log-level": {
       type: "enum",
       options: ["debug", "info", "warning", "error"],
@@ -41,7 +41,7 @@ export const serve = defineVerb({
     "log-json": { type: "boolean", description: "Log one JSON object a line" },
   },
   async run(args, context): Promise<ExitCode> {
-    const equipped = await readEquipped(context, args.config);
+    const equipped = await readEquipped(context, args);
     await requireKeys(Object.values(equipped.config.hosts));
     const write = (line: string): void => context.out.line(line);
     const log = await createLog({ level: args["log-level"], json: args["log-json"] === true, write });
@@ -57,7 +57,7 @@ export const serve = defineVerb({
       );
       const retainSeconds = (): number => serving.settings().config.server.retain;
       const stopUpkeep = startUpkeep({ journal, retainSeconds, log });
-      const stopReloading = reloading(args.config, equipped, serving, context, log);
+      const stopReloading = reloading(args, equipped, serving, context, log);
       await stopped(context);
       stopReloading();
       stopUpkeep();
@@ -73,16 +73,16 @@ export const serve = defineVerb({
 
 /** Takes up hosts.yaml whenever it changes; returns how to stop that. */
 function reloading(
-  option: string | undefined,
+  options: EquipOptions,
   { config: first }: Equipped,
   serving: Serving,
   context: Context,
   log: Log,
 ): () => void {
-  const file = configPath(context, option);
+  const file = configPath(context, options.config);
   const reload = createReload<Equipped>({
     stamp: () => stampOf(file),
-    read: () => readEquipped(context, option),
+    read: () => readEquipped(context, options),
     take(next, why) {
       for (const { folder, why: fault } of next.broken) log.error("plugin_skipped", { folder, why: fault });
       const { added, removed, remade } = serving.take(next);

@@ -11,7 +11,7 @@ import { type Context, type ExitCode, type Output, tableLines, UsageError } from
 import { commandText, printable } from "../incident/shown.ts";
 import { requireKeys } from "./keys.ts";
 import { callServe, openUnlessServed, readNote } from "./serve-client.ts";
-import { configArg, defineVerb, jsonArg } from "./verb.ts";
+import { defineVerb, equipArgs, jsonArg } from "./verb.ts";
 
 export const tool = defineVerb({
   name: "tool",
@@ -20,12 +20,12 @@ export const tool = defineVerb({
     host: { type: "positional", description: "A host of hosts.yaml", required: true },
     tool: { type: "positional", description: "A tool, e.g. docker_status", required: false },
     yes: { type: "boolean", description: "Agree to a fix" },
-    ...configArg,
+    ...equipArgs,
     ...jsonArg,
   },
   takesMore: true,
   async run(args, context, rawArgs): Promise<ExitCode> {
-    const equipped = await readEquipped(context, args.config);
+    const equipped = await readEquipped(context, args);
     if (!Object.hasOwn(equipped.config.hosts, args.host)) {
       const names = Object.keys(equipped.config.hosts).join(", ");
       throw new UsageError(`Cannot run a tool on "${args.host}": no such host in hosts.yaml, it has ${names}`);
@@ -107,14 +107,14 @@ function list({ catalog }: Equipped, host: string, asJson: boolean, out: Output)
 
 /** `--key value`, `--key=value` and `--flag`, typed by the tool's own schema. */
 export function inputFrom(rawArgs: readonly string[], schema: object): Record<string, unknown> {
-  const own = new Set(["yes", "json", "config"]);
+  const own = new Set(["yes", "json", "config", "plugins"]);
   const properties = propertiesOf(schema);
   const input: Record<string, unknown> = {};
   for (let index = 0; index < rawArgs.length; index++) {
     const raw = rawArgs[index] ?? "";
     if (!raw.startsWith("--")) continue;
     const [key, inline] = splitOnce(raw.slice(2));
-    const takesValue = key === "config" || (!own.has(key) && properties[key]?.type !== "boolean");
+    const takesValue = key === "config" || key === "plugins" || (!own.has(key) && properties[key]?.type !== "boolean");
     const value = inline ?? (takesValue ? rawArgs[++index] : "true");
     if (own.has(key)) continue;
     if (value === undefined) throw new UsageError(`Cannot read "--${key}": it needs a value`);

@@ -69,5 +69,15 @@ export const configArg = {
   },
 } as const;
 
+/** The options every verb has that loads the plugins too. */
+export const equipArgs = {
+  ...configArg,
+  plugins: {
+    type: "string",
+    description: "A folder with plugins, or of one, besides pluginFolders of hosts.yaml",
+    valueHint: "path",
+  },
+} as const;
+
 /** The option every verb with output has. */
 export const jsonArg = { json: { type: "boolean", description: "Print one JSON value instead of text" } } as const;

@@ -7,9 +7,9 @@ import { wordsOf } from "./cases.ts";
 import type { Command, Diagnostic, Fix, Inquiry, Plugin, Runbook } from "./contract.ts";
 import { blindSpots } from "./inquiry.ts";
 
-/** Runs a case against its plugin. */
-export function runCase(plugin: Plugin, one: Case): void {
-  const options = validOptions(plugin, one.options);
+/** Runs a case against its plugin; `seen` may put something between the plugin and its options. */
+export function runCase(plugin: Plugin, one: Case, seen = (options: object): object => options): void {
+  const options = seen(validOptions(plugin, one.options));
   if ("runbook" in one) return runRunbook(findRunbook(plugin, one.runbook.runbook), one.runbook, options);
   const tool = findTool(plugin, one.tool.tool);
   if (one.tool.invalid !== undefined) return expectInvalid(tool, one.tool.input, one.tool.invalid);
@@ -45,7 +45,6 @@ function expectInvalid(tool: Diagnostic | Fix, raw: object, key: string): void {
 function runDiagnostic(tool: Diagnostic, input: object, options: object, one: ToolCase): void {
   onlyKeys(one, ["arguments", "command", "answer", "finding", "unavailable", "refused"]);
   const command = tool.command(input, options);
-  assert.deepEqual(tool.command(input, options), command, `"${tool.name}" gives another command the second time`);
   if ("refused" in command) {
     assert.ok(one.refused !== undefined, `"${tool.name}" refuses: ${command.refused}`);
     return saying(command.refused, one.refused);

@@ -3,7 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { LineCounter, parseDocument } from "yaml";
+import { type Document, LineCounter, parseDocument, visit } from "yaml";
 
 const record = v.record(v.string(), v.unknown());
 const argv = v.pipe(v.array(v.string()), v.minLength(1));
@@ -119,6 +119,9 @@ export function parseCases(file: string, text: string): { cases: Case[]; problem
   // One mistake makes many errors; the first is the mistake.
   const broken = document.errors[0];
   if (broken !== undefined) return { cases: [], problems: [`${file}: ${broken.message.split("\n")[0]}`] };
+  const unknown = unknownAlias(document);
+  if (unknown !== undefined)
+    return { cases: [], problems: [`${file}: "*${unknown}" stands before "&${unknown}", or without it`] };
   // Plugins are trusted code, so their many aliases are no attack.
   const parsed = v.safeParse(caseFile, document.toJS({ maxAliasCount: -1 }));
   if (!parsed.success) return { cases: [], problems: parsed.issues.map((issue) => `${file}: ${wordsOf(issue)}`) };
@@ -137,6 +140,19 @@ export function parseCases(file: string, text: string): { cases: Case[]; problem
     return [{ file, options: { ...options, ...(raw["options"] as object | undefined) }, ...one }];
   });
   return { cases, problems };
+}
+
+/** An alias that names no anchor before it; the parser would throw at it. */
+function unknownAlias(document: Document.Parsed): string | undefined {
+  let unknown: string | undefined;
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      unknown = alias.source;
+      return visit.BREAK;
+    },
+  });
+  return unknown;
 }
 
 function parseCase(raw: object): { tool: ToolCase } | { runbook: RunbookCase } | { problems: string[] } {

@@ -1,11 +1,11 @@
 // Which plugins each host has, with the owner's options validated: what the toolbox, the desk and `config check` ask
 // about plugins. Pure once made; it knows no transport and no incident's state. A host whose options are wrong is
 // reported in `problems`, and has that plugin switched off rather than half right.
-import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import type { Call, Decision, Diagnostic, Fix, Incident, Inquiry, Plugin, Unavailable } from "./contract.ts";
 import { matches } from "./contract.ts";
 import { rankOf } from "./healer.ts";
+import { inputSchema } from "./schema.ts";
 import { nearest } from "../suggestion.ts";
 
 /** What the catalog needs of hosts.yaml. */
@@ -97,11 +97,7 @@ export class Catalog {
   jsonSchema(tool: string): object {
     const known = this.#schemas.get(tool);
     if (known !== undefined) return known;
-    // A rule that JSON Schema cannot say is left to the validation of the call, which uses the schema itself.
-    const { $schema: _, ...schema } = toJsonSchema(this.#known(tool).tool.input, {
-      errorMode: "ignore",
-      typeMode: "input",
-    });
+    const schema = inputSchema(this.#known(tool).tool.input);
     this.#schemas.set(tool, schema);
     return schema;
   }

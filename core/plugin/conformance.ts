@@ -1,93 +1,171 @@
-// What every plugin has to keep, whoever wrote it: its cases hold, every tool and runbook has one, its commands are
-// pure and end by themselves, hostile input stays an argument, and its parsers survive what is no answer. Yields named
-// checks, so that a test runner shows each and `medic plugin check` prints them. Needs no host.
+// What every plugin has to keep, whoever wrote it: its cases hold, every tool and runbook has one, its functions are
+// pure, hostile input stays an argument, a diagnostic ends and changes nothing, a fix can be proved. Yields named checks,
+// so that a test runner shows each and `medic plugin test` prints them. Needs no host.
 import assert from "node:assert/strict";
 import * as v from "valibot";
 import { runCase, validInput, validOptions } from "./case-run.ts";
 import { readCases, wordsOf, type Case, type ToolCase } from "./cases.ts";
-import type { Command, Diagnostic, Fix, Plugin } from "./contract.ts";
-import { endlessProblems, hostileProblems, isDeterministic, parseProblems } from "./hostile.ts";
+import { endlessProblems, mutatingProblems } from "./command-rules.ts";
+import type { Command, Diagnostic, Fix, Plugin, Schema } from "./contract.ts";
+import { parseProblems, sizeProblems } from "./garbage.ts";
+import { hostileProblems } from "./hostile.ts";
 import { loadPlugin } from "./load.ts";
+import { frozen, purityProblem, watchedOptions } from "./purity.ts";
+import { schemaProblem } from "./schema.ts";
+import { findingsOf, planProblems, runbookProblems } from "./situations.ts";
+
+/** What a check is about; docs/plugins.md tells what each asks for. */
+export type Rule =
+  | "loads"
+  | "case"
+  | "has-cases"
+  | "options"
+  | "schema"
+  | "hostile"
+  | "pure"
+  | "ends"
+  | "reads-only"
+  | "parse"
+  | "small"
+  | "proof"
+  | "every-situation";
 
 /** One thing a plugin has to keep; `run` throws when it does not. */
-export type Check = { name: string; run(): void };
+export type Check = { rule: Rule; name: string; run(): void };
+
+/** Why a check does not hold; undefined when it does. */
+export function whyBroken({ run }: Check): string | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.trim() : String(error);
+  }
+}
 
 /** All checks of the plugin in a folder. A folder that holds none gives one check, which says why. */
 export async function checkPlugin(folder: string): Promise<{ plugin: string; checks: Check[] }> {
   const loaded = await loadPlugin(folder);
   if ("why" in loaded) {
-    return { plugin: folder, checks: [check("is a plugin", () => assert.fail(loaded.why))] };
+    return { plugin: folder, checks: [check("loads", "is a plugin", () => assert.fail(loaded.why))] };
   }
   const { plugin } = loaded;
   const { cases, problems } = await readCases(folder);
   return {
     plugin: plugin.name,
     checks: [
-      check("has case files that can be read", () => assert.deepEqual(problems, [])),
-      check("takes no options at all, or says which are vital", () => checkDefaults(plugin)),
-      ...cases.map((one) => check(titleOf(one), () => runCase(plugin, one))),
-      ...plugin.tools.flatMap((tool) => toolChecks(plugin, tool, casesOf(cases, tool.name))),
-      ...plugin.runbooks.map(({ title }) =>
-        check(`has a case for the runbook "${title}"`, () =>
-          assert.ok(cases.some((one) => "runbook" in one && one.runbook.runbook === title)),
+      check("has-cases", "has case files that can be read", () => assert.deepEqual(problems, [])),
+      check("options", "takes no options at all, or says which are vital", () => checkDefaults(plugin)),
+      check("options", "reads only options that its schema has", () => none(unknownOptions(plugin, cases))),
+      ...cases.map((one) => check("case", titleOf(one), () => runCase(plugin, one))),
+      ...plugin.tools.flatMap((tool) => toolChecks(plugin, tool, cases)),
+      ...plugin.runbooks.flatMap((runbook) => [
+        check("has-cases", `has a case for the runbook "${runbook.title}"`, () =>
+          assert.ok(cases.some((one) => "runbook" in one && one.runbook.runbook === runbook.title)),
         ),
-      ),
+        check("every-situation", `the runbook "${runbook.title}" comes to an end in every situation`, () =>
+          none(runbookProblems(plugin, runbook, cases, findingsOf(plugin, cases))),
+        ),
+      ]),
     ],
   };
 }
 
-type CaseOfTool = { one: ToolCase; options: object };
+/** One case of a tool with what it runs on. */
+type Prepared = { one: ToolCase; input: object; options: object };
 
-function toolChecks(plugin: Plugin, tool: Diagnostic | Fix, cases: readonly CaseOfTool[]): Check[] {
-  const valid = cases.filter(({ one }) => one.invalid === undefined);
-  const needed = tool.kind === "diagnostic" ? "an answer" : "a plan and one for what comes after it";
+function toolChecks(plugin: Plugin, tool: Diagnostic | Fix, all: readonly Case[]): Check[] {
+  const cases = casesOf(all, tool.name);
+  const prepared = (): Prepared[] =>
+    cases.map(({ one, options }) => ({
+      one,
+      input: frozen(validInput(tool, one.input)),
+      options: frozen(validOptions(plugin, options)),
+    }));
+  const has = (claim: (one: ToolCase) => boolean): boolean => cases.some(({ one }) => claim(one));
   return [
-    check(`${tool.name} has a case with ${needed}`, () => {
-      if (tool.kind === "diagnostic") return assert.ok(valid.some(({ one }) => one.answer !== undefined));
-      assert.ok(
-        valid.some(({ one }) => one.plan !== undefined),
-        "no case expects a plan",
-      );
-      assert.ok(
-        valid.some(({ one }) => one.after !== undefined),
-        "no case judges what comes after the fix",
-      );
-    }),
-    check(`${tool.name} keeps hostile input out of its commands`, () => {
-      const problems = valid.flatMap(({ one, options }) => {
+    check("schema", `${tool.name} takes what JSON Schema can say`, () => none(schemaProblems(tool.input))),
+    check("hostile", `${tool.name} keeps hostile input out of its commands`, () => {
+      const problems = cases.flatMap(({ one, options }) => {
         const commands = commandsOf(tool, one, validOptions(plugin, options));
         return commands === undefined ? [] : hostileProblems(tool, one.input, commands);
       });
-      assert.deepEqual([...new Set(problems)], []);
+      none(problems);
     }),
-    ...(tool.kind === "diagnostic" ? diagnosticChecks(plugin, tool, valid) : []),
+    ...(tool.kind === "diagnostic"
+      ? [
+          check(
+            "has-cases",
+            `${tool.name} has a case with an answer`,
+            () =>
+            assert.ok(has((one) => one.answer !== undefined), "no case has an answer and what it finds in it"), // prettier-ignore
+          ),
+          ...diagnosticChecks(tool, prepared),
+        ]
+      : [
+          check("has-cases", `${tool.name} has a case with a plan and one for what comes after it`, () => {
+            assert.ok(has((one) => one.plan !== undefined), "no case expects a plan"); // prettier-ignore
+            assert.ok(has((one) => one.after !== undefined), "no case judges what comes after the fix"); // prettier-ignore
+          }),
+          ...fixChecks(plugin, tool, prepared, all),
+        ]),
   ];
 }
 
-function diagnosticChecks(plugin: Plugin, tool: Diagnostic, cases: readonly CaseOfTool[]): Check[] {
-  const prepared = () =>
-    cases.map(({ one, options }) => ({
-      one,
-      input: validInput(tool, one.input),
-      options: validOptions(plugin, options),
-    }));
+function diagnosticChecks(tool: Diagnostic, prepared: () => Prepared[]): Check[] {
+  const commands = ({ input, options }: Prepared): Command[] => {
+    const command = tool.command(input, options);
+    return "refused" in command ? [] : [command];
+  };
+  const answers = ({ one }: Prepared) => (one.answer === undefined ? [] : [frozen(one.answer)]);
   return [
-    check(`${tool.name} gives one command per input, and one that ends by itself`, () => {
-      for (const { input, options } of prepared()) {
-        assert.ok(
-          isDeterministic(() => tool.command(input, options)),
-          "another command the second time",
-        );
-        const command = tool.command(input, options);
-        assert.deepEqual("refused" in command ? [] : endlessProblems(command), []);
-      }
+    check("pure", `${tool.name} makes its command and reads its answer from what it is given alone`, () =>
+      none(
+        prepared().flatMap((each) => [
+          purityProblem("command", () => tool.command(each.input, each.options)),
+          ...answers(each).map((answer) => purityProblem("parse", () => tool.parse(answer, each.input, each.options))),
+        ]),
+      ),
+    ),
+    check("ends", `${tool.name} ends by itself`, () => none(prepared().flatMap(commands).flatMap(endlessProblems))),
+    check("reads-only", `${tool.name} runs nothing that is known to change a host`, () =>
+      none(prepared().flatMap(commands).flatMap(mutatingProblems)),
+    ),
+    check("parse", `${tool.name} survives answers that are none`, () =>
+      none(prepared().flatMap((each) => parseProblems(tool, each.input, each.options, answers(each)))),
+    ),
+    check("small", `${tool.name} keeps its findings small`, () =>
+      none(prepared().flatMap((each) => sizeProblems(tool, each.input, each.options, answers(each)))),
+    ),
+  ];
+}
+
+function fixChecks(plugin: Plugin, fix: Fix, prepared: () => Prepared[], all: readonly Case[]): Check[] {
+  return [
+    check("pure", `${fix.name} plans and judges from what it is given alone`, () =>
+      none(
+        prepared().flatMap(({ one, input, options }) => {
+          const before = frozen(one.before ?? {});
+          const after = one.after === undefined ? undefined : frozen(one.after);
+          if (after !== undefined) {
+            return [
+              purityProblem("healthy", () => fix.healthy(after, before, input)),
+              purityProblem("marker", () => fix.marker?.(after)),
+            ];
+          }
+          const steps = commandsOf(fix, { ...one, before }, options);
+          return steps === undefined ? [] : [purityProblem("plan", () => steps(input))];
+        }),
+      ),
+    ),
+    check("proof", `${fix.name} can be proved, and can be seen to fail`, () => {
+      const judged = prepared().filter(({ one }) => one.after !== undefined);
+      assert.ok(judged.some(({ one }) => one.healthy === true), "no case shows it healthy afterwards"); // prettier-ignore
+      assert.ok(judged.some(({ one }) => one.healthy === false), "no case shows it not healthy afterwards"); // prettier-ignore
     }),
-    check(`${tool.name} survives answers that are none`, () => {
-      const problems = prepared().flatMap(({ one, input, options }) =>
-        parseProblems(tool, input, options, one.answer === undefined ? [] : [one.answer]),
-      );
-      assert.deepEqual([...new Set(problems)], []);
-    }),
+    check("every-situation", `${fix.name} plans or refuses in every situation`, () =>
+      none(prepared().flatMap(({ input, options }) => planProblems(fix, input, options, findingsOf(plugin, all)))),
+    ),
   ];
 }
 
@@ -119,9 +197,44 @@ function checkDefaults(plugin: Plugin): void {
   assert.deepEqual(wrong.map(wordsOf), [], "the defaults of the options are not valid themselves");
 }
 
-function casesOf(cases: readonly Case[], tool: string): CaseOfTool[] {
+/** Options that the plugin reads in its cases and hosts.yaml cannot say: a wrong annotation, or a misspelt key. */
+function unknownOptions(plugin: Plugin, cases: readonly Case[]): string[] {
+  const unknown = new Set<string>();
+  const watched = (options: object): object =>
+    watchedOptions(options, plugin.options, (key) => unknown.add(`reads the option "${key}", which its schema lacks`));
+  for (const one of cases) {
+    try {
+      runCase(plugin, one, watched);
+    } catch {
+      // The case's own check tells.
+    }
+  }
+  const defaults = v.safeParse(plugin.options, {});
+  if (defaults.success) {
+    const options = watched(defaults.output);
+    plugin.heals?.(options);
+    plugin.owns?.(options);
+    plugin.sudoers?.(options);
+  }
+  return [...unknown];
+}
+
+function schemaProblems(schema: Schema): string[] {
+  const { entries = {} } = schema as { entries?: object };
+  // What models accept as the name of a value.
+  const names = Object.keys(entries).filter((name) => !/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/.test(name));
+  const problem = schemaProblem(schema);
+  return [
+    ...names.map((name) => `"${name}" is not named [a-zA-Z][a-zA-Z0-9_]* with at most 64 characters`),
+    ...(problem === undefined ? [] : [problem]),
+  ];
+}
+
+function casesOf(cases: readonly Case[], tool: string): { one: ToolCase; options: object }[] {
   return cases.flatMap((one) =>
-    "tool" in one && one.tool.tool === tool ? [{ one: one.tool, options: one.options }] : [],
+    "tool" in one && one.tool.tool === tool && one.tool.invalid === undefined
+      ? [{ one: one.tool, options: one.options }]
+      : [],
   );
 }
 
@@ -129,6 +242,10 @@ function titleOf(one: Case): string {
   return "tool" in one ? `${one.tool.tool}: ${one.tool.name}` : `runbook: ${one.runbook.name}`;
 }
 
-function check(name: string, run: () => void): Check {
-  return { name, run };
+function check(rule: Rule, name: string, run: () => void): Check {
+  return { rule, name, run };
+}
+
+function none(problems: readonly (string | undefined)[]): void {
+  assert.deepEqual([...new Set(problems.filter((problem) => problem !== undefined))], []);
 }

@@ -1,8 +1,7 @@
-// What a tool makes of hostile input and of answers that are no answers. Runs in conformance, on every tool of every
-// plugin: a name may never become a flag, a script's text may never be built from values, a parser may never break.
-import { isDeepStrictEqual } from "node:util";
+// What a tool makes of hostile input. Runs in conformance, on every tool of every plugin: a name may never become a flag,
+// and a script's text may never be built from values.
 import * as v from "valibot";
-import type { Command, Diagnostic, Fix, Refusal, Result } from "./contract.ts";
+import type { Command, Diagnostic, Fix, Refusal } from "./contract.ts";
 
 const metacharacters =
   "x; reboot|$(reboot)|`reboot`|x && reboot|x > /tmp/x|a'b|a\"b|x y|*|[a-z]|../../etc/shadow|${IFS}|x\\y|~root|x#y|{a,b}|x&";
@@ -65,65 +64,6 @@ function scriptText(command: readonly string[]): string | undefined {
   return command[0] === "sh" && command[1] === "-c" ? command[2] : undefined;
 }
 
-/** Answers of a tool on garbage, one sentence for each that is neither a finding nor Unavailable. */
-export function parseProblems(tool: Diagnostic, input: object, settings: object, answers: readonly Result[]): string[] {
-  return [...garbage(), ...answers.flatMap(damaged)].flatMap((result) => {
-    const said = JSON.stringify(result).slice(0, 200);
-    try {
-      const finding: unknown = tool.parse(result, input, settings);
-      if (typeof finding === "object" && finding !== null && !Array.isArray(finding)) return [];
-      return [`parse makes ${JSON.stringify(finding)} of ${said}, which is no finding`];
-    } catch (error) {
-      return [`parse throws on ${said}: ${String(error)}`];
-    }
-  });
-}
-
-function garbage(): Result[] {
-  const texts = [
-    "",
-    "\n\n\n",
-    "null",
-    "[]",
-    "{}",
-    "[null]",
-    '{"a":',
-    "\0\u0001\uFFFD;{[<",
-    "0",
-    "true false",
-    "a\tb\tc",
-    "===",
-  ];
-  const stdouts = texts.map((stdout) => ({ exit: 0, stdout, stderr: "", cutBytes: 0 }));
-  return [
-    ...stdouts,
-    { exit: 1, stdout: "", stderr: "", cutBytes: 0 },
-    { exit: 127, stdout: "", stderr: "sh: 1: x: not found\n", cutBytes: 0 },
-    { exit: 137, stdout: "Killed", stderr: "", cutBytes: 4096 },
-  ];
-}
-
-/** A real answer, cut and stirred: what a killed command or a cut output leaves. */
-function damaged(answer: Result): Result[] {
-  const lines = answer.stdout.split("\n");
-  const half = Math.floor(answer.stdout.length / 2);
-  const texts = [answer.stdout.slice(0, half), answer.stdout.slice(half), lines.toReversed().join("\n")];
-  return texts.map((stdout) => ({ ...answer, stdout }));
-}
-
-/** Commands that would never end, or say more than they can be read: one sentence each. */
-export function endlessProblems(command: Command): string[] {
-  const text = scriptText(command) ?? command.join(" ");
-  const problems: string[] = [];
-  if (/\b(journalctl|tail|logs)\b[^|;&\n]*\s(-[a-z]*f|-F|--follow)(\s|$)/.test(text)) {
-    problems.push("follows a log (-f), so it never ends");
-  }
-  if (/\bdocker events\b/.test(text) && !text.includes("--until")) problems.push("reads docker events without --until");
-  if (/\bping\b/.test(text) && !/\bping6?\b[^|;&\n]*\s-c/.test(text))
-    problems.push("pings without -c, so it never ends");
-  return problems;
-}
-
 function stringPaths(value: unknown, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
   if (typeof value === "string") return [path];
   if (Array.isArray(value)) return value.flatMap((item, index) => stringPaths(item, [...path, index]));
@@ -137,9 +77,4 @@ function replaced(input: object, path: readonly (string | number)[], value: stri
   for (const key of path.slice(0, -1)) place = place[key] as Record<string | number, unknown>;
   place[path.at(-1) as string | number] = value;
   return copy;
-}
-
-/** Whether a tool gives the same command for the same input, whatever was asked before. */
-export function isDeterministic(make: () => unknown): boolean {
-  return isDeepStrictEqual(make(), make());
 }

@@ -1,15 +1,17 @@
 // Finds and loads plugins: each folder of `plugins/` beside core, and those of the owner's `pluginFolders`. There is no
-// list to edit. A broken plugin is named and left out; it never takes the others with it. Loading runs a plugin's
-// module, so plugins are trusted code; what they declare is checked all the same.
-import { readdir, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+// list to edit. A broken plugin is named, with file and line, and left out; it never takes the others with it. Loading
+// runs a plugin's module, so plugins are trusted code; what they import and declare is checked all the same.
+import { readdir, realpath, stat } from "node:fs/promises";
+import { join, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Plugin } from "./contract.ts";
-import { sharePluginModules } from "./share.ts";
+import { pluginImports } from "./imports.ts";
+import { loadShared, sharePluginModules } from "./share.ts";
 import { shapeProblems } from "./shape.ts";
 
 export type BrokenPlugin = { folder: string; why: string };
-export type LoadedPlugins = { plugins: Plugin[]; broken: BrokenPlugin[] };
+/** `folders`: where each plugin lies, by its name. */
+export type LoadedPlugins = { plugins: Plugin[]; broken: BrokenPlugin[]; folders: ReadonlyMap<string, string> };
 
 /** The folder of the plugins that come with Medic. */
 export const builtInFolder = fileURLToPath(new URL("../../plugins/", import.meta.url));
@@ -21,12 +23,16 @@ export async function loadPlugins(folders: readonly string[]): Promise<LoadedPlu
   const unique = [...new Set(found.flatMap((one) => ("why" in one ? [] : one)))];
   const loaded = await Promise.all(unique.map(async (folder) => ({ folder, ...(await loadPlugin(folder)) })));
   const plugins: Plugin[] = [];
+  const places = new Map<string, string>();
   for (const { folder, ...one } of loaded) {
     const why = "why" in one ? one.why : clashWith(plugins, one.plugin);
     if (why !== undefined) broken.push({ folder, why });
-    else if ("plugin" in one) plugins.push(one.plugin);
+    else if ("plugin" in one) {
+      plugins.push(one.plugin);
+      places.set(one.plugin.name, folder);
+    }
   }
-  return { plugins, broken };
+  return { plugins, broken, folders: places };
 }
 
 /** The plugin of one folder, or why it is none. */
@@ -34,15 +40,45 @@ export async function loadPlugin(folder: string): Promise<{ plugin: Plugin } | {
   const file = await moduleIn(folder);
   if (file === undefined) return { why: `Cannot load "${folder}": it has no plugin.ts and no plugin.js` };
   try {
-    if (!resolve(folder).startsWith(builtInFolder)) sharePluginModules();
-    const loaded = (await import(pathToFileURL(file).href)) as { default?: unknown };
-    const problems = shapeProblems(loaded.default);
-    if (problems.length > 0) return { why: `Cannot use "${file}": ${problems.join("; ")}` };
-    return { plugin: loaded.default as Plugin };
+    const { shared, exportLine, problems } = await pluginImports(folder, file);
+    if (problems.length > 0) return { why: `Cannot load "${folder}": ${problems.join("; ")}` };
+    const url = pathToFileURL(await realpath(file)).href;
+    if (!isBuiltIn(folder)) {
+      await loadShared(shared);
+      sharePluginModules();
+    }
+    const loaded = (await import(url)) as { default?: unknown };
+    const wrong = shapeProblems(loaded.default);
+    if (wrong.length === 0) return { plugin: loaded.default as Plugin };
+    return { why: `Cannot use "${exportLine === undefined ? file : `${file}:${exportLine}`}": ${wrong.join("; ")}` };
   } catch (error) {
-    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { why: `Cannot load "${file}": ${why}` };
+    return { why: `Cannot load "${await placeOf(error, folder, file)}": ${wordsOf(error)}` };
   }
+}
+
+/** Whether a plugin's folder is one of those that come with Medic. */
+export function isBuiltIn(folder: string): boolean {
+  return resolve(folder).startsWith(builtInFolder);
+}
+
+/** The file and line in the plugin's folder where an error arose, as far as the error tells. */
+async function placeOf(error: unknown, folder: string, file: string): Promise<string> {
+  const within = pathToFileURL((await realpath(folder)) + sep).href;
+  const stack = stackOf(error);
+  const at = stack.indexOf(within);
+  const [, path, line] = (at < 0 ? null : /^([^\s:]+):(\d+)/.exec(stack.slice(at + within.length))) ?? [];
+  return path === undefined ? file : `${join(resolve(folder), decodeURI(path))}:${line}`;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? "") : "";
+}
+
+/** An error's first line, which names its kind once. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const text = error.message.split("\n")[0] ?? "";
+  return /^[A-Z]\w*Error: /.test(text) ? text : `${error.name}: ${text}`;
 }
 
 /** The plugin folders in a folder, or the folder itself when it is one. */

@@ -103,8 +103,8 @@ function happenings(text: string, name: string | undefined): Happening[] | undef
     what: line.what,
     name: line.name,
     id: line.id.slice(0, 12),
-    ...(line.exit === "" ? {} : { exit: Number(line.exit) }),
-    ...(line.signal === "" ? {} : { signal: Number(line.signal) }),
+    ...(/^\d+$/.test(line.exit) ? { exit: Number(line.exit) } : {}),
+    ...(/^\d+$/.test(line.signal) ? { signal: Number(line.signal) } : {}),
   }));
 }
 

@@ -84,6 +84,7 @@ export function statusOf(text: string, name: string, nowSeconds: number): Contai
   if (!isNamed(line.name, name)) return { exists: false };
   const { state } = line;
   const running = state.Status === "running";
+  const ageSeconds = nowSeconds - Math.floor(Date.parse(state.StartedAt) / 1000);
   const restartsByItself = line.policy === "always" || line.policy === "unless-stopped";
   return {
     exists: true,
@@ -94,7 +95,7 @@ export function statusOf(text: string, name: string, nowSeconds: number): Contai
     running,
     startedAt: state.StartedAt,
     finishedAt: state.FinishedAt,
-    ageSeconds: running ? Math.max(0, nowSeconds - Math.floor(Date.parse(state.StartedAt) / 1000)) : undefined,
+    ageSeconds: running && Number.isFinite(ageSeconds) ? Math.max(0, ageSeconds) : undefined,
     exit: state.ExitCode,
     oomKilled: state.OOMKilled,
     error: state.Error,

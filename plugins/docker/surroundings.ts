@@ -182,7 +182,8 @@ export function listenersOf(text: string): Listener[] {
   });
 }
 
-const kept = v.object({ kind: v.string(), count: v.string(), active: v.string(), size: v.string(), free: v.string() });
+const count = v.pipe(v.string(), v.regex(/^\d{1,15}$/));
+const kept = v.object({ kind: v.string(), count, active: count, size: v.string(), free: v.string() });
 type Kept = {
   kind: string;
   count: number;

@@ -60,14 +60,14 @@ export const hostOverview = diagnostic({
 /** Each part, or undefined where the host does not tell. */
 function partsOf(said: Readonly<Partial<Record<string, string>>>) {
   const [name = "", kernel = ""] = (said["name"] ?? "").split("\n");
-  const [one = "", five = "", fifteen = ""] = (said["load"] ?? "").split(" ");
+  const [one, five, fifteen] = (said["load"] ?? "").split(" ").map(Number.parseFloat);
   const cores = wholeOf(said["cores"]);
   const time = /^NTPSynchronized=(yes|no)$/m.exec(said["time"] ?? "")?.[1];
   const [reboot, ...packages] = (said["reboot"] ?? "").split("\n");
   return {
     system: name === "" ? undefined : { name, kernel },
     uptimeSeconds: wholeOf(said["uptime"]?.split(" ")[0]),
-    load: fifteen === "" ? undefined : { one: Number(one), five: Number(five), fifteen: Number(fifteen) },
+    load: isFigure(one) && isFigure(five) && isFigure(fifteen) ? { one, five, fifteen } : undefined,
     cores,
     memory: memoryOf(said["memory"] ?? ""),
     pressure: pressureOf(said["pressure"] ?? ""),
@@ -80,6 +80,10 @@ function partsOf(said: Readonly<Partial<Record<string, string>>>) {
     rebootNeeded:
       reboot === undefined || reboot === "" ? undefined : { needed: reboot === "yes", packages: packages.slice(0, 20) },
   };
+}
+
+function isFigure(value: number | undefined): value is number {
+  return Number.isFinite(value);
 }
 
 function wholeOf(digits: string | undefined): number | undefined {

@@ -85,8 +85,9 @@ function timesOf(shown: Properties, now: number, uptime: number): { inStateSecon
   const changed = at("StateChangeTimestampMonotonic");
   const active = shown.get("ActiveState") === "active" ? at("ActiveEnterTimestampMonotonic") : undefined;
   const inState = changed === undefined ? {} : { inStateSeconds: Math.round(changed) };
-  if (active === undefined || !(now > 0)) return inState;
-  return { ...inState, activeSince: new Date((now - Math.round(active)) * 1000).toISOString() };
+  const since = new Date((now - Math.round(active ?? 0)) * 1000);
+  if (active === undefined || !(now > 0) || Number.isNaN(since.getTime())) return inState;
+  return { ...inState, activeSince: since.toISOString() };
 }
 
 /** How the main process ended last. ExecMainCode is a CLD_ number: 1 exited, 2 killed, 3 dumped core. */

@@ -39,7 +39,7 @@ describe("medic config check", () => {
       stop: new AbortController().signal,
     };
     const config = text === undefined ? "none.yaml" : "hosts.yaml";
-    const exit = await configCheck.run({ _: [], config, json }, context, []);
+    const exit = await configCheck.run({ _: [], config, json } as never, context, []);
     return { exit, out: out.join(""), notes: notes.join(""), context };
   };
   const self = "hosts: { self: { transport: local } }\n";
@@ -77,8 +77,8 @@ describe("medic config check", () => {
     const text = "pluginFolders: [mine]\nhosts: { self: { transport: local, plugins: { mine: {} } } }\n";
     const { exit, notes, context } = await check(text);
     assert.equal(exit, 2);
-    assert.match(notes, /^hosts\.yaml: Cannot use ".*mine\/plugin\.ts"/m);
-    const { broken } = await readEquipped(context, "hosts.yaml");
+    assert.match(notes, /^hosts\.yaml: Cannot use ".*mine\/plugin\.ts:1"/m);
+    const { broken } = await readEquipped(context, { config: "hosts.yaml" });
     assert.equal(broken.length, 1);
   });
   it("says where to begin when there is no file", async () => {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { inputFrom } from "../../core/cli/tool.ts";
 import { callMedic, type Told } from "../support/scenario.ts";
@@ -106,27 +105,5 @@ describe("a tool's input on the command line", () => {
 
   it("keeps medic's own options out", () => {
     assert.deepEqual(inputFrom(["--name", "web", "--yes", "--json", "--config", "x"], schema), { name: "web" });
-  });
-});
-
-describe("medic plugin check", () => {
-  const shape = v.strictObject({
-    plugin: v.string(),
-    passed: v.number(),
-    failed: v.number(),
-    checks: v.array(v.strictObject({ name: v.string(), ok: v.boolean(), why: v.optional(v.string()) })),
-  });
-  const folder = fileURLToPath(new URL("../../plugins/systemd", import.meta.url));
-
-  it("says yes to a plugin that keeps the contract", async () => {
-    const { code, stdout } = await medic("plugin", "check", folder, "--json");
-    assert.equal(code, 0);
-    assert.equal(v.parse(shape, JSON.parse(stdout)).failed, 0);
-  });
-
-  it("says no, and why, to a folder that holds none", async () => {
-    const { code, stdout } = await medic("plugin", "check", tmpdir());
-    assert.equal(code, 1);
-    assert.match(stdout, /FAILED is a plugin/);
   });
 });

@@ -36,6 +36,11 @@ describe("case files", () => {
     assert.match(problems[0] ?? "", /^a\.yaml: .* at line 3/);
   });
 
+  it("name an alias that stands for nothing", () => {
+    const problems = problemsOf(file("  - { name: x, tool: t, answer: *nobody }"));
+    assert.deepEqual(problems, ['a.yaml: "*nobody" stands before "&nobody", or without it']);
+  });
+
   it("expect a decision of a runbook, or that it does not apply", () => {
     const without = "  - { name: x, runbook: r, incident: {} }";
     assert.match(problemsOf(file(without)).join(), /either "decision" or "applies: false"/);

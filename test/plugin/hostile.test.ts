@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as v from "valibot";
 import { diagnostic, script, type Command, type Diagnostic } from "../../core/plugin/contract.ts";
-import { endlessProblems, hostileProblems, parseProblems } from "../../core/plugin/hostile.ts";
+import { endlessProblems } from "../../core/plugin/command-rules.ts";
+import { parseProblems } from "../../core/plugin/garbage.ts";
+import { hostileProblems } from "../../core/plugin/hostile.ts";
 
 const identifier = v.pipe(v.string(), v.maxLength(48), v.regex(/^[a-zA-Z0-9][\w.-]*$/));
 const text = v.pipe(v.string(), v.maxLength(200));

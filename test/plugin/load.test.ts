@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { checkPlugin } from "../../core/plugin/conformance.ts";
 import { builtInFolder, loadPlugins } from "../../core/plugin/load.ts";
 import { sharedUrl } from "../../core/plugin/share.ts";
 
@@ -67,11 +66,58 @@ describe("loading plugins", () => {
     assert.equal(plugins.at(-1)?.name, "fan");
     assert.equal(broken.length, 1);
     assert.equal(broken[0]?.folder, join(folder, "bad"));
-    assert.match(broken[0]?.why ?? "", /Cannot load ".*bad\/plugin\.js": Error: no luck/);
+    assert.match(broken[0]?.why ?? "", /Cannot load ".*bad\/plugin\.js:1": Error: no luck/);
   });
 
-  it("names a plugin that does not parse", async () => {
-    assert.match(await whyBroken("export default {"), /Cannot load .*SyntaxError/);
+  it("names a plugin that does not parse, with its line", async () => {
+    assert.match(await whyBroken("\nexport default {{"), /Cannot load ".*odd\/plugin\.js(:2)?": .*SyntaxError/);
+    const { broken } = await loadPlugins([
+      await folderOf({ odd: "type A = string;\nexport default {{;" }, "plugin.ts"),
+    ]);
+    assert.match(broken[0]?.why ?? "", /Cannot load ".*odd\/plugin\.ts(:2)?": .*SyntaxError/);
+  });
+
+  it("says on which line a plugin breaks that throws while it is loaded", async () => {
+    const text = "type A = { b: { c: string } };\nconst none = null as unknown as A;\nexport default none.b;";
+    const { broken } = await loadPlugins([await folderOf({ odd: text }, "plugin.ts")]);
+    assert.match(broken[0]?.why ?? "", /Cannot load ".*odd\/plugin\.ts:3": TypeError/);
+  });
+
+  it("says on which line the export stands that is no plugin", async () => {
+    assert.match(await whyBroken("\nexport default { name: 3 };"), /Cannot use ".*plugin\.js:2": apiVersion/);
+  });
+
+  const imports: readonly (readonly [what: string, text: string, why: RegExp])[] = [
+    ["Node", 'import { readFileSync } from "node:fs";', /plugin\.js:2: imports "node:fs": only "medic\/plugin"/],
+    ["Node without its prefix", 'import "child_process";', /imports "child_process"/],
+    ["core", 'import "medic/core";', /imports "medic\/core"/],
+    ["a package", 'export * from "ssh2";', /imports "ssh2"/],
+    ["a file of another folder", 'import "../fan/plugin.js";', /imports "\.\.\/fan\/plugin\.js", which lies outside/],
+    ["a file by its path", 'import "/etc/x.js";', /imports "\/etc\/x\.js"/],
+    ["a web page", 'import "https://example.org/x.js";', /imports "https:/],
+    ["data", 'import "./names.json";', /name the file with its \.ts or \.js/],
+    ["later, in a function", 'const later = () => import("node:net");', /plugin\.js:2: imports "node:net"/],
+    ["a computed name", "const later = (name) => import(name);", /plugin\.js:2: import\(\) of a computed name/],
+  ];
+  for (const [what, text, why] of imports) {
+    it(`refuses to import ${what}`, async () => {
+      assert.match(await whyBroken(`// first line\n${text}\n${plain("fan")}`), why);
+    });
+  }
+
+  it("does not take a text, a comment or a type for an import", async () => {
+    const text =
+      '// import("node:fs")\nconst said = "import x from \'node:net\'";\nconst ratio = 4 / 2; void [said, ratio];';
+    const { plugins, broken } = await loadPlugins([await folderOf({ fan: `${text}\n${plain("fan")}` })]);
+    assert.deepEqual(broken, []);
+    assert.equal(plugins.at(-1)?.name, "fan");
+  });
+
+  it("refuses a forbidden import in a file that the plugin imports, with that file's name", async () => {
+    const folder = await folderOf({ fan: `import "./more.js";\n${plain("fan")}` });
+    await writeFile(join(folder, "fan", "more.js"), 'import "./plugin.js";\nimport "node:os";');
+    const { broken } = await loadPlugins([folder]);
+    assert.match(broken[0]?.why ?? "", /: more\.js:2: imports "node:os"/);
   });
 
   it("names a folder that holds nothing", async () => {
@@ -140,37 +186,3 @@ describe("loading plugins", () => {
     assert.equal(sharedUrl("node:fs", "file:///elsewhere/plugin.ts"), undefined);
   });
 });
-
-describe("checking a plugin", () => {
-  it("fails with one check that says why, when there is no plugin", async () => {
-    const { checks } = await checkPlugin(join(root, "nowhere"));
-    assert.deepEqual(
-      checks.map(({ name }) => name),
-      ["is a plugin"],
-    );
-    assert.throws(() => checks[0]?.run(), /it has no plugin\.ts/);
-  });
-
-  it("fails a tool without a case, and passes the same tool with one", async () => {
-    const folder = await folderOf({ fan: plain("fan") });
-    const failed = async () => {
-      const { checks } = await checkPlugin(join(folder, "fan"));
-      return checks.flatMap(({ name, run }) => (throws(run) ? [name] : []));
-    };
-    assert.deepEqual(await failed(), ["has case files that can be read", "fan_status has a case with an answer"]);
-    await mkdir(join(folder, "fan", "cases"));
-    const yaml = "written: true\ncases:\n  - { name: x, tool: fan_status, answer: {}, finding: { well: true } }\n";
-    await writeFile(join(folder, "fan", "cases", "a.yaml"), yaml);
-    // The toy's schema takes everything, "host" included, and that is what is left to say.
-    assert.deepEqual(await failed(), ["fan_status keeps hostile input out of its commands"]);
-  });
-});
-
-function throws(run: () => void): boolean {
-  try {
-    run();
-    return false;
-  } catch {
-    return true;
-  }
-}
