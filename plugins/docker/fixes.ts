@@ -12,7 +12,7 @@ import { dockerNetwork } from "./surroundings.ts";
 import type { Network } from "./surroundings.ts";
 
 const withinSeconds = 120;
-type NetworkStatus = { exists: false } | Network;
+export type NetworkStatus = { exists: false } | Network;
 
 export const dockerStart = fix({
   name: "docker_start",

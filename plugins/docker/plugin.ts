@@ -3,10 +3,13 @@ import { call, definePlugin } from "medic/plugin";
 import type { Calls } from "medic/plugin";
 import * as v from "valibot";
 import { dockerImage, dockerInspect, dockerList, dockerStats, dockerTop } from "./containers.ts";
+import { dockerDaemon } from "./daemon.ts";
 import { dockerRestart, dockerStart, dockerUnpause } from "./fixes.ts";
+import { dockerGone } from "./gone.ts";
 import { dockerEvents, dockerExplainExit, dockerHealthLog, dockerLogs } from "./history.ts";
 import { containerName, dockerOptions } from "./inputs.ts";
 import { containerNotWell } from "./runbook.ts";
+import { dockerSpace } from "./space.ts";
 import { dockerStatus } from "./status.ts";
 import {
   dockerComposeConfig,
@@ -59,6 +62,9 @@ export default definePlugin({
     dockerNetwork,
     dockerImage,
     dockerComposeConfig,
+    dockerSpace,
+    dockerGone,
+    dockerDaemon,
     dockerStart,
     dockerUnpause,
     dockerRestart,
@@ -109,11 +115,13 @@ export default definePlugin({
       "container ls *",
       "container inspect *",
       "image inspect *",
+      "image ls *",
       "logs *",
       "top *",
       "stats *",
       "events *",
       "info *",
+      "version *",
       "system df *",
       // A `*` also matches blanks, and with them a second name.
       `^start -- ${oneName}$`,

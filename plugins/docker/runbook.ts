@@ -8,9 +8,13 @@ import { call, look, matches, need, pause, runbook } from "medic/plugin";
 import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
 import { brief } from "./answers.ts";
+import { otherHealer, withCause, withLastWords, withMemory } from "./causes.ts";
+import { daemonDown, dockerDaemon } from "./daemon.ts";
 import { dockerRestart, dockerStart, dockerUnpause, endedOnPurpose, isServed, unserved } from "./fixes.ts";
-import { dockerExplainExit, dockerHealthLog, dockerLogs } from "./history.ts";
+import { dockerGone, goneText } from "./gone.ts";
+import { dockerExplainExit, dockerHealthLog } from "./history.ts";
 import { containerName } from "./inputs.ts";
+import type { NetworkStatus } from "./fixes.ts";
 import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus } from "./status.ts";
 import type { Container } from "./status.ts";
@@ -31,17 +35,26 @@ export const containerNotWell = runbook({
 - restart count growing (docker_restart_loop): restarting does not help; its newest log lines say why. Escalate.
 - unhealthy: docker_health_log tells what the check printed; restart once.
 - running in a dead network namespace (docker_network): restart it, the container behind it was restarted earlier.
+- the container whose network it uses is down: start that one first, then this one.
+- restarted through docker again and again, not by us: a second healer is at work. Escalate, do not join in.
+- docker does not answer at all: docker_daemon. Starting the daemon starts everything, so a person does it.
 - running and healthy since before the alert: docker cannot see what the alert sees. Do not restart on suspicion.`,
   when: (incident, options: DockerOptions) =>
     v.is(containerName, incident.service) && matches(options.heals, incident.service),
-  *decide(incident): Inquiry<Decision> {
+  *decide(incident, options: DockerOptions): Inquiry<Decision> {
     const name = incident.service ?? "";
     for (let waitedSeconds = 0; ; waitedSeconds += waitSeconds) {
-      const { status } = yield* need({ status: call(dockerStatus, { name }) });
-      if (!status.exists) return { escalate: `there is no container "${name}" on this host` };
+      const { status } = yield* look({ status: call(dockerStatus, { name }) });
+      if ("unavailable" in status) return yield* blinded(name, status.unavailable);
+      if (!status.exists) {
+        const { gone } = yield* look({ gone: call(dockerGone, { name }) });
+        return { escalate: goneText(name, gone) };
+      }
       if (status.hold) return { escalate: `"${name}" has the label medic.hold=true: its owner wants no fix` };
-      if (!status.running) return yield* notRunning(status, incident);
-      if (status.health !== "starting") return yield* running(status, incident);
+      if (!status.running) return yield* notRunning(status, incident, options);
+      if (status.health !== "starting") return yield* running(status, incident, options);
+      const healer = waitedSeconds === 0 ? yield* otherHealer(name, incident) : undefined;
+      if (healer !== undefined) return { escalate: healer };
       if (waitedSeconds >= Math.min(status.startPeriodSeconds + 60, startingSecondsMax)) {
         return { escalate: `"${name}" is still starting after ${status.ageSeconds} s` };
       }
@@ -50,18 +63,29 @@ export const containerNotWell = runbook({
   },
 });
 
-function* notRunning(status: Container, incident: Incident): Inquiry<Decision> {
+/** Nobody could look at the container; where docker itself is down, that is what a person has to know. */
+function* blinded(name: string, why: string): Inquiry<Decision> {
+  const nobody = `cannot look at "${name}": ${why}`;
+  if (!/Cannot connect to the Docker daemon/i.test(why)) return { escalate: nobody };
+  const { daemon } = yield* look({ daemon: call(dockerDaemon, {}) });
+  if ("unavailable" in daemon) return { escalate: nobody };
+  return { escalate: daemon.answers ? `${nobody}; by now docker answers: ask again` : daemonDown(daemon) };
+}
+
+function* notRunning(status: Container, incident: Incident, options: DockerOptions): Inquiry<Decision> {
   const { name } = status;
   if (status.state === "paused") {
-    if (triedIn(incident)) return { escalate: `"${name}" was unpaused and is paused again` };
+    if (triedIn(incident, name)) return { escalate: `"${name}" was unpaused and is paused again` };
     return { fix: call(dockerUnpause, { name }) };
   }
   if (status.state === "restarting") return yield* dying(status);
   if (status.error !== "") {
-    return { escalate: `"${name}" cannot be started, and a start would fail again: ${brief(status.error)}` };
+    const why = `"${name}" cannot be started, and a start would fail again: ${brief(status.error)}`;
+    return { escalate: yield* withCause(name, why, [status.error]) };
   }
   if (status.exit === 126 || status.exit === 127) {
-    return yield* withLastWords(name, `"${name}" ended with ${status.exit}: its program is missing or not executable`);
+    const why = `"${name}" ended with ${status.exit}: its program is missing or not executable`;
+    return { escalate: yield* withLastWords(name, why) };
   }
   if (endedOnPurpose(status)) {
     return {
@@ -69,19 +93,33 @@ function* notRunning(status: Container, incident: Incident): Inquiry<Decision> {
     };
   }
   if (status.state !== "exited" && status.state !== "created") return { escalate: `"${name}" is ${status.state}` };
-  if (triedIn(incident)) {
+  if (status.networkMode.startsWith("container:")) {
+    const { network } = yield* need({ network: call(dockerNetwork, { name }) });
+    if (!isServed(network)) return serverFirst(name, network, incident, options);
+  }
+  if (triedIn(incident, name)) {
     const { why } = yield* look({ why: call(dockerExplainExit, { name }) });
     const cause = "cause" in why ? `${why.cause}, ${why.meaning}` : `exit ${status.exit}`;
-    const hint = status.oomKilled ? "; raise its memory limit or find the leak" : "";
-    return yield* withLastWords(name, `"${name}" was started and is down again (${cause})${hint}`);
+    const hint = status.oomKilled ? "; raise its memory limit (docker update --memory) or find the leak" : "";
+    return { escalate: yield* withLastWords(name, `"${name}" was started and is down again (${cause})${hint}`) };
   }
   return { fix: call(dockerStart, { name }) };
 }
 
-function* running(status: Container, incident: Incident): Inquiry<Decision> {
+/** The container whose network it uses is down: that one is started first, once, where this plugin may. */
+function serverFirst(name: string, network: NetworkStatus, incident: Incident, options: DockerOptions): Decision {
+  const server = network.exists ? network.through?.name : undefined;
+  const may = server !== null && server !== undefined && matches(options.heals, server);
+  if (!may || triedIn(incident, server)) return { escalate: unserved(name, network) };
+  return { fix: call(dockerStart, { name: server }) };
+}
+
+function* running(status: Container, incident: Incident, options: DockerOptions): Inquiry<Decision> {
   const { name } = status;
   if (status.health === "unhealthy") {
-    if (!triedIn(incident)) return { fix: call(dockerRestart, { name }) };
+    const healer = yield* otherHealer(name, incident);
+    if (healer !== undefined) return { escalate: healer };
+    if (!triedIn(incident, name)) return { fix: call(dockerRestart, { name }) };
     const { health } = yield* look({ health: call(dockerHealthLog, { name }) });
     const said = "checks" in health ? (health.checks.at(-1)?.output ?? "") : "";
     return {
@@ -96,11 +134,12 @@ function* running(status: Container, incident: Incident): Inquiry<Decision> {
   const young = status.ageSeconds !== undefined && status.ageSeconds < 120;
   if (("looping" in loop && loop.looping) || (young && status.restartCount >= 3)) return yield* dying(status);
   if ("deadNamespace" in network && network.deadNamespace) {
-    if (!isServed(network)) return { escalate: unserved(name, network) };
-    if (triedIn(incident)) return { escalate: `"${name}" was restarted and still has no network` };
+    if (!isServed(network)) return serverFirst(name, network, incident, options);
+    if (triedIn(incident, name)) return { escalate: `"${name}" was restarted and still has no network` };
     return { fix: call(dockerRestart, { name }) };
   }
-  if (incident.attempts.at(-1)?.outcome === "fixed") return { well: `"${name}" runs and stays up` };
+  if (incident.attempts.at(-1)?.outcome === "fixed")
+    return { well: `"${name}" runs and stays up${unattended(status)}` };
   const noticedAt = Date.parse(incident.alert.startsAt) - noticedLateSeconds * 1000;
   if (Date.parse(status.startedAt) >= noticedAt) return { well: `"${name}" runs again since ${status.startedAt}` };
   const failedAt = "lastFailureAt" in health ? health.lastFailureAt : undefined;
@@ -111,18 +150,24 @@ function* running(status: Container, incident: Incident): Inquiry<Decision> {
   return { escalate: `"${name}" runs since ${status.startedAt} and ${judge}: the alert sees what docker does not` };
 }
 
+/** A policy that was lost shows only when nothing brought it back: the owner should know before the next time. */
+function unattended({ name, restartPolicy }: Container): string {
+  if (restartPolicy !== "no") return "";
+  return `; its restart policy is "no", so nothing starts it after the next crash or reboot: docker update --restart unless-stopped ${name}`;
+}
+
 /** It dies and comes back: a restart is what docker does already. */
 function* dying(status: Container): Inquiry<Decision> {
   const why = `"${status.name}" keeps dying (exit ${status.exit}, restarted ${status.restartCount} times by docker)`;
-  return yield* withLastWords(status.name, why);
+  return {
+    escalate: yield* withLastWords(status.name, status.exit === 137 ? yield* withMemory(status.name, why) : why),
+  };
 }
 
-function* withLastWords(name: string, why: string): Inquiry<Decision> {
-  const { logs } = yield* look({ logs: call(dockerLogs, { name, lines: 5 }) });
-  const last = "lines" in logs ? logs.lines.slice(-3).map((line) => brief(line, 160)) : [];
-  return { escalate: last.length === 0 ? why : `${why}; it said last: ${last.join(" | ")}` };
-}
-
-function triedIn(incident: Incident): boolean {
-  return incident.attempts.some(({ outcome }) => outcome !== "refused");
+/** Whether a fix of this container was begun; a fix that names none was of the incident's own. */
+function triedIn({ attempts, service }: Incident, name: string): boolean {
+  return attempts.some(({ outcome, input }) => {
+    const of = "name" in input ? input.name : service;
+    return outcome !== "refused" && of === name;
+  });
 }

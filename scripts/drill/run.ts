@@ -17,7 +17,7 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
   let medic: OwnMedic | undefined;
   try {
     await onHost(host, sweep);
-    if (drill.prepare !== undefined) await onHost(host, `set -e\n${drill.prepare}`);
+    if (drill.prepare !== undefined) await bounded(host, drill.prepare);
     medic = await ownMedic((file) => {
       // A Medic that knows one host: what it does elsewhere would be a fault of its own, and is told by its log.
       file.hosts = Object.fromEntries(Object.entries(file.hosts).filter(([name]) => name === host));
@@ -30,7 +30,7 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
     });
     const serve = await medic.serve();
     signal.throwIfAborted();
-    await onHost(host, `set -e\n${drill.break}`);
+    await bounded(host, drill.break);
     signal.throwIfAborted();
     const alertedAt = Date.now();
     const id = await medic.alert({ host, ...drill.alert });
@@ -61,6 +61,12 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
     await medic?.remove();
     await putBack(drill, host);
   }
+}
+
+/** Runs a drill's text; whatever it waits for in vain ends on the host, or its output would never close. */
+async function bounded(host: string, text: string): Promise<void> {
+  const { exit, stderr } = await inHost(host, ["timeout", "-k", "1", "45", "sh", "-ec", text]);
+  if (exit !== 0) throw new Error(`Cannot carry out the drill on "${host}": exit ${exit}: ${stderr.trim()}`);
 }
 
 /** Puts a host back to how the lab began. */

@@ -1,6 +1,7 @@
 // Controls: nothing is broken, or it is as somebody wants it. Medic has to leave all of it alone.
 import type { Drill } from "../drill.ts";
 import { start } from "./containers.ts";
+import { unit } from "./units.ts";
 
 export const controlDrills: readonly Drill[] = [
   {
@@ -26,5 +27,38 @@ until docker inspect -f '{{.State.Status}}' drill-oneoff | grep -q exited; do sl
 ExecStart=/bin/sleep 1000
 UNIT
 systemctl daemon-reload; systemctl start drill-well`,
+  },
+  {
+    name: "control-held-container",
+    tells: "a container is down and has the label medic.hold=true: its owner is at it",
+    alert: { name: "ContainerDown", service: "drill-held" },
+    expected: "escalated",
+    fixes: [],
+    says: ["medic.hold=true"],
+    subjects: ["drill-held"],
+    prepare: start("drill-held", "--restart unless-stopped --label medic.hold=true"),
+    break: "docker stop -t 2 drill-held",
+  },
+  {
+    name: "control-ask-about-stopped",
+    tells: "somebody stopped a container, and hosts.yaml says onStopped: ask",
+    alert: { name: "ContainerDown", service: "drill-asked" },
+    expected: "asked",
+    fixes: [],
+    says: ["onStopped says to ask"],
+    subjects: ["drill-asked"],
+    configure: (host) => void (host.plugins["docker"] = { onStopped: "ask" }),
+    prepare: start("drill-asked", "--restart unless-stopped"),
+    break: "docker stop -t 2 drill-asked",
+  },
+  {
+    name: "control-monitor-wrong",
+    tells: "the monitor says that a unit's page fails, and the unit has run all along",
+    alert: { name: "HttpProbeFailed", service: "drill-blamed.service" },
+    expected: "escalated",
+    fixes: [],
+    says: ["the unit's state does not explain it"],
+    subjects: ["drill-blamed.service"],
+    break: `${unit("drill-blamed")}; systemctl start drill-blamed; sleep 2`,
   },
 ];
