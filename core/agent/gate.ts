@@ -1,12 +1,12 @@
-// The gates of a plan between planning and running: policy (may it?), what is under way (may it now?) and budgets (has it
-// been enough?). It answers with a refusal or lets the plan through; it writes nothing and runs nothing.
+// The gates of a plan between planning and running: policy (may it?), maintenance and what is under way (may it now?) and
+// budgets (has it been enough?). It answers with a refusal or lets the plan through; it writes nothing and runs nothing.
 import type { PlannedFix } from "../incident/incident.ts";
 import type { Fix, Plan } from "../plugin/contract.ts";
 import type { Tools } from "./diagnosis.ts";
 import { judge, type Trust } from "./policy.ts";
 
 export type Ownership = { trust: Trust; protect: readonly string[] };
-export type FixBudget = { fixesPerService: number; fixesPerHost: number; fixWindow: number };
+export type FixBudget = { fixesPerService: number; fixesPerHost: number; fixesInAll: number; fixWindow: number };
 
 export type GateParts = {
   tools: Pick<Tools, "pluginOf" | "ownersOf">;
@@ -14,13 +14,15 @@ export type GateParts = {
   limits: FixBudget;
   /**
    * Fixes started since a time, over all incidents: of this service (by its key, or by a name that is touched), on this
-   * host, and one of this service whose end nobody knows.
+   * host, on all hosts, and one of this service whose end nobody knows.
    */
   fixesSince(
     host: string,
     of: { key: string; touches: readonly string[] },
     sinceMs: number,
-  ): { service: number; host: number; open?: { tool: string; incident: string } };
+  ): { service: number; host: number; all: number; open?: { tool: string; incident: string } };
+  /** The maintenance that is on for one of these services of a host, or for all of it, in words. */
+  maintenanceOf(host: string, services: readonly string[]): string | undefined;
   now(): number;
 };
 
@@ -28,6 +30,8 @@ export type GateParts = {
 export type Asking = {
   key: string;
   host: string;
+  /** Why no fix is wanted: the alert says so. */
+  hold?: string | undefined;
   /** Plans and judges, but runs no fix. */
   dryRun?: boolean;
   /** A person agreed beforehand to what would only be asked. */
@@ -45,9 +49,9 @@ const DRY = "dry run: nothing is changed";
 
 /** Policy and budgets; undefined lets the plan through. */
 export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object, plan: Plan): Stopped | undefined {
-  const { host, key, dryRun, approved, refusal } = asking;
+  const { host, key, hold, dryRun, approved, refusal } = asking;
   if (refusal !== undefined) return { why: refusal };
-  const { tools, limits, ownership, fixesSince, now } = parts;
+  const { tools, limits, ownership, fixesSince, maintenanceOf, now } = parts;
   const planned: PlannedFix = { tool: tool.name, input, steps: plan.steps, touches: plan.touches, risk: tool.risk };
   const verdict = judge({
     host,
@@ -59,12 +63,15 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
     ownersOf: (name) => tools.ownersOf(host, name),
   });
   if (verdict.is === "refuse") return { why: verdict.why };
-  if (verdict.is === "ask" && approved !== true && asking.agreedTo?.(planned) !== true) {
+  const isAgreed = approved === true || asking.agreedTo?.(planned) === true;
+  if (verdict.is === "ask" && !isAgreed) {
     const asked = { why: `a person has to agree: ${verdict.why}`, planned: { ...planned, asks: verdict.why } };
     return dryRun === true
       ? { ...asked, why: `${DRY}, and a person would be asked: ${verdict.why}`, isDry: true }
       : asked;
   }
+  const held = hold ?? maintenanceOf(host, plan.touches);
+  if (held !== undefined && !isAgreed) return { why: `no fix is wanted now: ${held}` };
   const scope = { key, touches: plan.touches };
   const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
   if (started.open !== undefined && approved !== true) {
@@ -79,6 +86,9 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
   }
   if (started.host >= limits.fixesPerHost) {
     return { why: `${started.host} fixes on "${host}" ${window}: a person should look` };
+  }
+  if (started.all >= limits.fixesInAll) {
+    return { why: `${started.all} fixes on all hosts together ${window}: a person should look` };
   }
   return dryRun === true ? { why: DRY, planned, isDry: true } : undefined;
 }

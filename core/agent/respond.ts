@@ -52,6 +52,7 @@ export function createRespond(parts: RespondParts): Respond {
       key: record.key,
       host: target.host,
       attempts: record.attempts,
+      hold: record.wantsHold,
       record: write,
       dryRun: how.dryRun ?? false,
       observe: (unfixed) => how.observe?.(record.id, unfixed),

@@ -14,11 +14,13 @@ import { openByHand } from "../incident/by-hand.ts";
 import { createDesk, type Desk } from "../incident/desk.ts";
 import { createIntake, type Intake } from "../incident/intake.ts";
 import type { Journal } from "../incident/journal.ts";
+import { heldFor, type Maintenance, windowInWords } from "../incident/maintenance.ts";
 import { writeObservation } from "../incident/observation.ts";
 import { type Known, targetFor, targetOf } from "../incident/target.ts";
 import type { Log } from "../log.ts";
 import type { Incident } from "../plugin/contract.ts";
 import type { Catalog } from "../plugin/catalog.ts";
+import { maintenanceOf } from "./maintenance.ts";
 import { type Changed, createTransport, type Transport } from "../transport/pool.ts";
 
 /** What hosts.yaml and the plugins say; exchanged as a whole. */
@@ -37,6 +39,7 @@ export type Hands = {
   toolboxFor(errand: Errand): Toolbox;
   runTool(call: ByHand, signal: AbortSignal): Promise<ToolOutcome>;
   known: Known;
+  maintenance: Maintenance;
   /** The settings that count now. What is at work keeps those it began with. */
   settings(): Settings;
   /** Other settings, from the next incident on; answers with the hosts that are reached anew. */
@@ -62,6 +65,7 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
   let settings: Settings = { config: parts.config, catalog: parts.catalog };
   const transport = createTransport(settings.config.hosts, { log, agentSocket });
   const inTurn = createFixTurns();
+  const maintenance = maintenanceOf(() => settings.config, journal, log);
   const toolboxFor = (errand: Errand): Toolbox => {
     const { config, catalog } = settings;
     const toolboxes = createToolboxes(
@@ -73,6 +77,10 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
           protect: config.hosts[host]?.protect ?? [],
         }),
         limits: config.limits,
+        maintenanceOf(host, services) {
+          const window = maintenance.over(host, services);
+          return window === undefined ? undefined : windowInWords(window);
+        },
         fixesSince: (host, of, sinceMs) => journal.fixesSince(host, of, sinceMs),
         now: Date.now,
         sleep,
@@ -87,6 +95,7 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
   return {
     transport,
     toolboxFor,
+    maintenance,
     known: {
       get hosts() {
         return settings.config.hosts;
@@ -143,6 +152,7 @@ export function composeMedic(
   const desk = createDesk({
     journal,
     respond: (incident, signal) => respond(incident, signal, how),
+    heldFor: (incident) => heldFor(incident, hands.maintenance.over),
     get limits() {
       return hands.settings().config.limits;
     },

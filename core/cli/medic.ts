@@ -14,6 +14,7 @@ import { doctor } from "./doctor.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
 import { investigate } from "./investigate.ts";
+import { maintenance } from "./maintenance.ts";
 import { report } from "./report.ts";
 import { pluginDescribe, pluginList } from "./plugin/list.ts";
 import { pluginNew } from "./plugin/new.ts";
@@ -97,6 +98,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       deny: toCommand(deny, context, answered),
       report: toCommand(report, context, answered),
       audit,
+      maintenance: toCommand(maintenance, context, answered),
       token: toCommand(token, context, answered),
       plugin,
       version: toCommand(version, context, answered),

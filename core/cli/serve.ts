@@ -25,6 +25,8 @@ import { medicVersion } from "./version.ts";
 
 const HTTP_GRACE_SECONDS = 5;
 const WORK_GRACE_SECONDS = 10;
+/** How often it is looked whether what waits for a time may go on. */
+const ROUNDS_SECONDS = 2;
 
 export const serve = defineVerb({
   name: "serve",
@@ -121,6 +123,7 @@ export async function startServing(
     journal,
     approvals,
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
+    maintenance: medic.maintenance,
     statistics: () => medic.transport.statistics(),
     runTool: async (call, signal) => {
       const now = medic.settings();
@@ -168,11 +171,13 @@ export async function startServing(
   approvals.expire();
   const expiry = setInterval(() => expireLogged(approvals, log), approvalLookSeconds * 1000);
   medic.desk.resume();
+  const rounds = setInterval(() => medic.desk.look(), ROUNDS_SECONDS * 1000);
   return {
     ...medic,
     listening,
     close: () => {
       clearInterval(expiry);
+      clearInterval(rounds);
       return stop(medic, listening, closing, dataFolder);
     },
   };

@@ -33,6 +33,10 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [
         `the monitor says "${printable(event.alert.name)}" is over${event.allResolved ? "" : ", others still fire"}`,
       ];
+    case "held":
+      return [paint("yellow", `waiting, no fix is wanted now: ${printable(event.why)}`)];
+    case "released":
+      return [`taken up: ${printable(event.why)}`];
     case "investigation-started":
       return [event.resumed ? "looking again, after a restart of Medic" : "looking"];
     case "evidence-gathered":
@@ -112,6 +116,8 @@ export function stateInWords({ state, durationSeconds, dryRun }: IncidentRecord)
       return `left to a person: ${printable(state.reason)}`;
     case "dismissed":
       return `dismissed: ${printable(state.reason)}`;
+    case "open":
+      return state.held === undefined ? state.is : `waiting: ${printable(state.held.why)}`;
     case "fixing":
     case "verifying":
     case "awaiting-approval":
@@ -137,6 +143,8 @@ function whyNothingMore({ state, attempts, dryRun }: IncidentRecord): string {
       return printable(state.reason);
     case "awaiting-approval":
       return `a person has to agree until ${state.expiresAt}: medic approve ${state.approval}, or medic deny ${state.approval}`;
+    case "open":
+      return state.held === undefined ? "Medic is not done: it is open" : `it waits: ${printable(state.held.why)}`;
     default:
       return `Medic is not done: it is ${state.is}`;
   }

@@ -1,6 +1,7 @@
 // What hosts.yaml says of one host and of the connections to it, as a person writes it. Defaults that depend on the
 // rest of the file (a host's pool over the global one) or on the machine (`~`) are filled in by load.ts.
 import * as v from "valibot";
+import { maintenanceSchema } from "./maintenance-schema.ts";
 import { byteSize, choice, duration, flag, glob, list, mapping, path, shaped, text, wholeNumber } from "./field.ts";
 
 const pool = {
@@ -144,6 +145,13 @@ export const hostSchema = v.pipe(
       "observe",
     ),
     protect: v.optional(list("What no fix may ever touch: names, with * and ? as wildcards", glob("A name")), []),
+    maintenance: v.optional(
+      list(
+        "When nothing is changed on this host, again and again; alerts are kept and taken up afterwards",
+        maintenanceSchema,
+      ),
+      [],
+    ),
     pool: v.nullish(hostPoolSchema, {}),
     plugins: v.pipe(
       v.nullish(v.record(pluginName, v.unknown(), "expected a mapping of plugins"), {}),

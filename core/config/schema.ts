@@ -168,6 +168,7 @@ const limitsSchema = mapping("The most Medic does.", {
   ),
   fixesPerService: v.optional(wholeNumber("Fixes of one service within fixWindow", 1, 1000), 3),
   fixesPerHost: v.optional(wholeNumber("Fixes on one host within fixWindow", 1, 1000), 6),
+  fixesInAll: v.optional(wholeNumber("Fixes on all hosts together within fixWindow", 1, 10_000), 20),
   fixWindow: v.optional(duration("Over how long fixes are counted", { atLeast: "1m" }), "1h"),
   stable: v.exactOptional(
     duration("How long a fix has to stay healthy at most; the fix itself says how long when absent", { atLeast: "1s" }),
@@ -239,6 +240,8 @@ export type HostConfig = {
   privilege: "none" | "sudo";
   trust: "observe" | "reversible" | "disruptive";
   protect: string[];
+  /** When nothing is to be changed there, again and again; `for` in seconds. */
+  maintenance: { cron: string; for: number; service?: string; timezone?: string }[];
   /** The global pool with the host's own settings over it. */
   pool: PoolSettings;
   /** Options as written; the catalog validates them. */

@@ -6,7 +6,7 @@
 //   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}
 //   GET  /approvals               GET  /approvals/:id            POST /approvals/:id {decision}
 //   GET  /a/:id/:signature        POST /a/:id/:signature  decision=…   (no token: the signature is the right)
-//   GET  /metrics                 (Prometheus)
+//   GET  /metrics                 (Prometheus)               GET, POST, DELETE /maintenance (maintenance.ts)
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import * as v from "valibot";
@@ -23,6 +23,7 @@ import { linkRoutes } from "./approval-links.ts";
 import { approvalRoutes, type ApprovalsPart } from "./approvals.ts";
 import { readJson } from "./body.ts";
 import { createDoor, type DoorParts } from "./door.ts";
+import { maintenanceRoutes, type MaintenancePart } from "./maintenance.ts";
 import { type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
 import { RequestError, shown } from "./request-error.ts";
 import { valid } from "./valid.ts";
@@ -41,6 +42,7 @@ export type AppParts = DoorParts & {
     tallies(): Tallies;
   };
   approvals: ApprovalsPart;
+  maintenance: MaintenancePart;
   /** Whether a link to this approval was signed so. */
   isSigned(approval: Approval, signature: string): boolean;
   /** What the connections did, by host; see `hostsShape`. */
@@ -166,6 +168,8 @@ export function createApp(parts: AppParts): Hono<Variables> {
     if (answer === undefined) throw new RequestError(404, `There is no host "${shown(host)}" in hosts.yaml`);
     return c.json(answer);
   });
+
+  maintenanceRoutes(app, parts.maintenance, body);
 
   app.notFound((c) => c.json({ error: `There is nothing at ${c.req.method} "${shown(c.req.path)}"` }, 404));
   app.onError((error, c) => failure(error, c, parts.log));

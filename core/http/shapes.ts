@@ -97,6 +97,21 @@ export const approvalsShape = v.object({ approvals: v.array(approvalShape) });
 /** `GET /approvals/:id`, by its own id or its incident's; `POST /approvals/:id` answers with it too. */
 export const approvalAnswerShape = v.object({ approval: approvalShape });
 
+const windowShape = v.object({
+  host: v.string(),
+  service: v.optional(v.string()),
+  since: instant,
+  until: instant,
+  by: v.string(),
+  reason: v.optional(v.string()),
+});
+
+/** `POST /maintenance` → 201; `DELETE /maintenance` → 200, with the end it had now. */
+export const windowAnswerShape = v.object({ window: windowShape });
+
+/** `GET /maintenance`: what is open, and what hosts.yaml opens next. */
+export const maintenanceShape = v.object({ windows: v.array(windowShape), next: v.array(windowShape) });
+
 const latencyShape = v.object({ count, sumSeconds: count, p50Seconds: count, p95Seconds: count });
 
 /** `GET /hosts`: what the connections did. */

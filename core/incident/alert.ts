@@ -56,3 +56,12 @@ export function incidentKey(target: Target, fingerprint = ""): string {
 export function isFromPerson(alert: Alert): boolean {
   return alert.source === "person";
 }
+
+// Prometheus allows no dots in labels; docker's labels, as some exporters hand them on, have one.
+const HOLD_LABELS = ["medic_hold", "medic.hold"];
+
+/** The label by which an alert asks for no fix, in words; undefined when it has none. */
+export function holdOf({ labels }: Alert): string | undefined {
+  const label = HOLD_LABELS.find((name) => Object.hasOwn(labels, name) && labels[name] === "true");
+  return label === undefined ? undefined : `the alert has the label ${label}="true"`;
+}

@@ -3,9 +3,12 @@
 // next process; never forgotten. It refuses to know how an incident is worked on (`respond` is given to it).
 //
 //   opened ─▶ waiting ─▶ at work ─▶ done             thrown: escalated; out of time: aborted, then escalated
-//                └─ queue full: escalated            closing: aborted, and left for the next process to resume
+//     │  ▲       └─ queue full: escalated            closing: aborted, and left for the next process to resume
+//     └──┘ held: takes no place, and is looked at again
 import type { Log } from "../log.ts";
+import { isFromPerson } from "./alert.ts";
 import {
+  type Held,
   type IncidentEvent,
   type IncidentRecord,
   isActive,
@@ -19,6 +22,8 @@ export type DeskParts = {
   journal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe">;
   /** Works on one incident until it has ended. Must stop soon after the signal aborts. */
   respond(incident: IncidentRecord, signal: AbortSignal): Promise<void>;
+  /** Why an incident is not to be worked on now; undefined when it may be. */
+  heldFor(incident: IncidentRecord): Held | undefined;
   limits: {
     /** Worked on at once. */
     incidents: number;
@@ -35,6 +40,8 @@ export type DeskParts = {
 export type Desk = {
   /** Takes up what an earlier process left. Call it once, before alerts come in. */
   resume(): void;
+  /** Looks again at the incidents that are held; call it now and then. */
+  look(): void;
   /** Ends when nobody works and nobody waits. */
   idle(): Promise<void>;
   /** Stops giving turns; what is at work gets this long to end, then it is aborted and stays to be resumed. */
@@ -52,7 +59,7 @@ class Closing extends Error {
   override readonly name = "Closing";
 }
 
-type Waiting = { id: string; host: string };
+type Waiting = { id: string; host: string; isAsked: boolean };
 type Turn = { host: string; abort: AbortController };
 
 /** Listens to the journal from now on: each incident that opens gets its turn. */
@@ -83,6 +90,12 @@ class OneDesk implements Desk {
       const now = journal.incident(record.id);
       log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is: now?.state.is });
       if (now !== undefined && isActive(now.state)) this.#offer(now);
+    }
+  }
+
+  look(): void {
+    for (const record of this.#parts.journal.incidents({ states: ["open"] }).reverse()) {
+      if (heldOf(record) !== undefined) this.#offer(record);
     }
   }
 
@@ -120,6 +133,9 @@ class OneDesk implements Desk {
       if (record !== undefined && isActive(record.state)) this.#offer(record);
     } else if (event.kind === "alert-folded") {
       log.debug("alert_folded", { incident: event.incident, alert: event.alert.name });
+      const record = journal.incident(event.incident);
+      // A person who asks is not kept waiting: Medic looks, though no fix runs.
+      if (record !== undefined && heldOf(record) !== undefined) this.#offer(record, isFromPerson(event.alert));
     } else if (event.kind === "alert-resolved") {
       log.info("alert_resolved", { incident: event.incident, alert: event.alert.name });
     } else if (event.kind === "resolved") {
@@ -131,9 +147,14 @@ class OneDesk implements Desk {
     }
   }
 
-  #offer(record: IncidentRecord): void {
+  #offer(record: IncidentRecord, isAsked = isFromPerson(record.alert) || record.agreed !== undefined): void {
     const { journal, limits } = this.#parts;
     if (this.#turns.has(record.id) || this.#waiting.some(({ id }) => id === record.id)) return;
+    if (!isAsked && this.#hold(record)) return;
+    if (heldOf(record) !== undefined) {
+      const why = isAsked ? "a person asked" : "nothing holds it any more";
+      journal.append([{ incident: record.id, kind: "released", why }]);
+    }
     // A host's turns are one queue; without a host there is nothing to keep apart.
     const host = record.target.host ?? record.id;
     const isFree = this.#turns.size < limits.incidents && this.#waiting.length === 0;
@@ -142,8 +163,21 @@ class OneDesk implements Desk {
       journal.append([{ incident: record.id, kind: "escalated", reason }]);
       return;
     }
-    this.#waiting.push({ id: record.id, host });
+    this.#waiting.push({ id: record.id, host, isAsked });
     this.#pulseSoon();
+  }
+
+  /** Writes down that it is held, if it is; once for each reason. Work that began is never held: its gates decide. */
+  #hold(record: IncidentRecord): boolean {
+    if (record.state.is !== "open") return false;
+    const held = this.#parts.heldFor(record);
+    if (held === undefined) return false;
+    const before = heldOf(record);
+    if (before?.why !== held.why) {
+      this.#parts.journal.append([{ incident: record.id, kind: "held", ...held }]);
+      this.#parts.log.info("incident_held", { incident: record.id, key: record.key, why: held.why });
+    }
+    return true;
   }
 
   /** Every change of state ends here. Not at once: whoever wrote the event answers first. */
@@ -168,10 +202,11 @@ class OneDesk implements Desk {
     for (const idler of this.#idlers.splice(0)) idler();
   }
 
-  #give({ id, host }: Waiting): void {
+  #give({ id, host, isAsked }: Waiting): void {
     const record = this.#parts.journal.incident(id);
     // Resolved by its monitor, or dismissed, while it waited.
     if (record === undefined || !isActive(record.state)) return;
+    if (!isAsked && this.#hold(record)) return;
     const abort = new AbortController();
     this.#turns.set(id, { host, abort });
     void this.#turn(record, abort).finally(() => {
@@ -244,6 +279,10 @@ class OneDesk implements Desk {
   #isIdle(): boolean {
     return this.#turns.size === 0 && this.#waiting.length === 0;
   }
+}
+
+function heldOf({ state }: IncidentRecord): Held | undefined {
+  return state.is === "open" ? state.held : undefined;
 }
 
 type FixStarted = Extract<IncidentEvent, { kind: "fix-started" }>;

@@ -6,8 +6,8 @@ import type { SQLInputValue } from "node:sqlite";
 /** A service, as fixes name it: the key of its incidents, and the names that a fix of it disturbs. */
 export type FixScope = { key: string; touches: readonly string[] };
 
-/** `service`: of this scope; `open`: the last of those whose end nobody knows. */
-export type FixHistory = { service: number; host: number; open?: { tool: string; incident: string } };
+/** `service`: of this scope; `all`: on all hosts; `open`: the last of this scope whose end nobody knows. */
+export type FixHistory = { service: number; host: number; all: number; open?: { tool: string; incident: string } };
 
 export type Query = (sql: string, ...values: SQLInputValue[]) => Record<string, unknown>[];
 
@@ -19,18 +19,20 @@ const JUDGED = `coalesce((SELECT judged.body ->> '$.outcome' FROM events AS judg
                              AND judged.sequence > events.sequence
                            ORDER BY judged.sequence LIMIT 1), 'unknown')`;
 
-/** Reads what became of the fixes on a host since a time. An incident that was resolved since has shown its end. */
+/** Reads what became of the fixes since a time. An incident that was resolved since has shown its end. */
 export function readFixHistory(query: Query, host: string, { key, touches }: FixScope, sinceMs: number): FixHistory {
   const since = new Date(sinceMs).toISOString();
   const names = JSON.stringify(touches);
   const [row] = query(
-    `SELECT count(*) AS host, count(*) FILTER (WHERE incidents.key = ? OR ${TOUCHED}) AS service
+    `SELECT count(*) AS everywhere, count(*) FILTER (WHERE incidents.host = ?) AS host,
+            count(*) FILTER (WHERE incidents.host = ? AND (incidents.key = ? OR ${TOUCHED})) AS service
        FROM events JOIN incidents ON incidents.id = events.incident
-      WHERE events.kind = 'fix-started' AND events.at >= ? AND incidents.host = ?`,
+      WHERE events.kind = 'fix-started' AND events.at >= ?`,
+    host,
+    host,
     key,
     names,
     since,
-    host,
   );
   const [open] = query(
     `SELECT events.body ->> '$.tool' AS tool, events.incident AS incident
@@ -42,7 +44,11 @@ export function readFixHistory(query: Query, host: string, { key, touches }: Fix
     host,
     names,
   );
-  const counted = { service: Number(row?.["service"]), host: Number(row?.["host"]) };
+  const counted = {
+    service: Number(row?.["service"]),
+    host: Number(row?.["host"]),
+    all: Number(row?.["everywhere"]),
+  };
   if (open === undefined) return counted;
   return { ...counted, open: { tool: String(open["tool"]), incident: String(open["incident"]) } };
 }

@@ -14,7 +14,15 @@ export type Checkpoint = {
   removed: { incidents: Readonly<Record<string, number>>; fixes: Readonly<Record<string, number>> };
 };
 
-export type HouseEvent = Checkpoint;
+/**
+ * What a person says of a host, or of a service of it (a name, may have wildcards), for a while. A window of the same host
+ * and service that is open already takes this end.
+ */
+export type MaintenanceEvent =
+  | { kind: "maintenance-started"; host: string; service?: string; until: string; by: string; reason?: string }
+  | { kind: "maintenance-ended"; host: string; service?: string; by: string };
+
+export type HouseEvent = Checkpoint | MaintenanceEvent;
 
 /** What the journal adds to an event. `sequence` counts over all events from 1; `at` is ISO 8601, UTC. */
 export type Written = { sequence: number; at: string };

@@ -2,8 +2,8 @@
 // clock and no model; the journal stores the events, the desk gives turns, the agent records what it did.
 //
 //   open ─▶ investigating ─▶ fixing ─▶ verifying ─▶ resolved{by}
-//                │  ▲                      │
-//                │  └──────────────────────┘            (not fixed: the responder decides again)
+//   │  ▲         │  ▲                      │
+//   └──┘ held    │  └──────────────────────┘            (not fixed: the responder decides again)
 //                ├─▶ awaiting-approval ─▶ open           (a person agreed: it gets its turn again)
 //                │           └─────────▶ escalated       (a person said no, or nothing in time)
 //                ├─▶ resolved{by}                        (well again without us, or the alert was resolved)
@@ -11,11 +11,11 @@
 //                │        └────────────▶ dismissed       (still firing when its quiet time is over: a new one opens)
 //                └─▶ dismissed{reason}
 import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
-import { type Alert, isFromPerson, type Target } from "./alert.ts";
+import { type Alert, holdOf, isFromPerson, type Target } from "./alert.ts";
 import type { Written } from "./house-event.ts";
 
 export type State =
-  | { is: "open" }
+  | { is: "open"; held?: Held }
   | { is: "investigating" }
   | { is: "awaiting-approval"; fix: string; approval: string; expiresAt: string }
   | { is: "fixing"; fix: string }
@@ -23,6 +23,9 @@ export type State =
   | { is: "resolved"; by: ResolvedBy; why: string }
   | { is: "escalated"; reason: string; planned?: PlannedFix }
   | { is: "dismissed"; reason: string };
+
+/** Why an incident waits although it could be worked on; `until` when that has an end known beforehand (ISO 8601). */
+export type Held = { why: string; until?: string };
 
 /** `medic`: a fix of ours, proven. `itself`: found healthy, not by us. `monitor`: the alert was resolved. */
 export type ResolvedBy = "medic" | "itself" | "monitor";
@@ -64,6 +67,10 @@ export type IncidentEvent =
   /** `stale`: the monitor repeats what was resolved a moment ago. */
   | { kind: "alert-folded"; alert: Alert; stale?: true }
   | { kind: "alert-resolved"; alert: Alert; allResolved: boolean }
+  /** Nothing is done for it now: a maintenance window, or a label of the alert. */
+  | ({ kind: "held" } & Held)
+  /** It waits for its turn again. */
+  | { kind: "released"; why: string }
   | { kind: "investigation-started"; resumed: boolean }
   | { kind: "evidence-gathered"; findings: readonly Asked[]; seconds: number }
   | { kind: "responder-started"; responder: string; detail?: string }
@@ -155,6 +162,8 @@ export type IncidentRecord = {
   agreed?: Agreement;
   /** A person said no: final for this incident. */
   refusal?: string;
+  /** The monitor's newest alert has a label that asks for no fix: which one, in words. */
+  wantsHold?: string;
   openedAt: string;
   changedAt: string;
   /** When it was resolved, escalated or dismissed; absent while Medic works on it. */
@@ -192,12 +201,18 @@ export function reduce(record: IncidentRecord | undefined, event: JournalEvent):
   switch (event.kind) {
     case "alert-folded":
       return {
-        ...next,
+        ...withHoldOf(next, event.alert),
         alerts: record.alerts + 1,
         firing: event.stale === true ? record.firing : joined(record, event),
       };
     case "alert-resolved":
       return { ...next, firing: record.firing.filter((fingerprint) => fingerprint !== event.alert.fingerprint) };
+    case "held": {
+      const { why, until } = event;
+      return working(next, { is: "open", held: until === undefined ? { why } : { why, until } });
+    }
+    case "released":
+      return working(next, { is: "open" });
     case "investigation-started":
       return working(next, { is: "investigating" });
     case "fix-planned":
@@ -245,7 +260,7 @@ function opened(event: JournalEvent): IncidentRecord {
       `Cannot replay incident "${event.incident}": its first event is "${event.kind}", not "incident-opened"`,
     );
   }
-  return {
+  const record: IncidentRecord = {
     id: event.incident,
     key: event.key,
     target: event.target,
@@ -258,6 +273,15 @@ function opened(event: JournalEvent): IncidentRecord {
     openedAt: event.at,
     changedAt: event.at,
   };
+  return withHoldOf(record, event.alert);
+}
+
+/** What a person asks says nothing about the labels of the monitor's alerts. */
+function withHoldOf(whole: IncidentRecord, alert: Alert): IncidentRecord {
+  if (isFromPerson(alert)) return whole;
+  const { wantsHold: _before, ...record } = whole;
+  const wantsHold = holdOf(alert);
+  return wantsHold === undefined ? record : { ...record, wantsHold };
 }
 
 function judged(record: IncidentRecord, event: Extract<JournalEvent, { kind: "fix-judged" }>): IncidentRecord {

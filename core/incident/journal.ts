@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { audit, type Audited, exportLines, type Kept } from "./audit.ts";
 import { canonical, GENESIS, type Head, linkOf, type Verified } from "./chain.ts";
 import { type FixHistory, type FixScope, readFixHistory } from "./fix-history.ts";
-import type { HouseEvent, Written } from "./house-event.ts";
+import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent, State } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
@@ -183,6 +183,14 @@ export class Journal {
   /** Fixes that were started on a host since a time, over all incidents. */
   fixesSince(host: string, of: FixScope, sinceMs: number): FixHistory {
     return readFixHistory((sql, ...values) => this.#sql.all(sql, ...values), host, of, sinceMs);
+  }
+
+  /** What people said of maintenance since a time, oldest first. */
+  maintenanceSince(sinceMs: number): (MaintenanceEvent & Written)[] {
+    const kinds = "('maintenance-started', 'maintenance-ended')";
+    const sql = `SELECT body FROM events WHERE kind IN ${kinds} AND at >= ? ORDER BY sequence`;
+    const rows = this.#sql.all(sql, new Date(sinceMs).toISOString());
+    return rows.map((row) => JSON.parse(String(row["body"])) as MaintenanceEvent & Written);
   }
 
   /** How many incidents there were of each state, and fixes of each outcome. */

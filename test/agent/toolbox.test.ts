@@ -267,7 +267,7 @@ describe("the toolbox, fixing", () => {
     const { host, parts, errand } = toyAgent();
     const { createToolboxes } = await import("../../core/agent/toolbox.ts");
     const withFixes = (service: number, hostCount: number) =>
-      createToolboxes({ ...parts, fixesSince: () => ({ service, host: hostCount }) })(errand);
+      createToolboxes({ ...parts, fixesSince: () => ({ service, host: hostCount, all: hostCount }) })(errand);
     assert.equal((await withFixes(3, 3).turn([on], never))[0]?.outcome, "refused");
     assert.equal((await withFixes(2, 6).turn([on], never))[0]?.outcome, "refused");
     assert.equal(host.count("on"), 0);
@@ -278,7 +278,7 @@ describe("the toolbox, fixing", () => {
     const { host, parts, errand } = toyAgent();
     const { createToolboxes } = await import("../../core/agent/toolbox.ts");
     const open = { tool: "lamp_on", incident: "i0" };
-    const toolboxFor = createToolboxes({ ...parts, fixesSince: () => ({ service: 1, host: 1, open }) });
+    const toolboxFor = createToolboxes({ ...parts, fixesSince: () => ({ service: 1, host: 1, all: 0, open }) });
     const [refused] = await toolboxFor(errand).turn([on], never);
     assert.match(JSON.stringify(refused), /refused.*"lamp_on\\" in incident i0 is not known/);
     assert.equal(host.count("on"), 0);
@@ -289,7 +289,7 @@ describe("the toolbox, fixing", () => {
     const { parts, errand } = toyAgent();
     const { createToolboxes } = await import("../../core/agent/toolbox.ts");
     const asked: unknown[] = [];
-    const fixesSince = (...asking: unknown[]) => (asked.push(asking), { service: 0, host: 0 });
+    const fixesSince = (...asking: unknown[]) => (asked.push(asking), { service: 0, host: 0, all: 0 });
     await createToolboxes({ ...parts, fixesSince })(errand).turn([on], never);
     assert.deepEqual((asked as unknown[][])[0]?.slice(0, 2), [
       "toy-host",

@@ -27,6 +27,7 @@ describe("hosts.yaml", () => {
       failedLoginsPerMinute: 60,
       fixesPerService: 3,
       fixesPerHost: 6,
+      fixesInAll: 20,
       fixWindow: 3600,
       quiet: 3600,
       findingBytes: 65_536,
@@ -51,6 +52,7 @@ describe("hosts.yaml", () => {
       privilege: "none",
       trust: "observe",
       protect: [],
+      maintenance: [],
       pool: config.pool,
       plugins: {},
     });

@@ -20,6 +20,9 @@ const ways: readonly [role: Role, method: string, path: string, body?: object][]
   ["read", "HEAD", "/incidents"],
   ["read", "GET", "/hosts"],
   ["read", "GET", "/metrics"],
+  ["read", "GET", "/maintenance"],
+  ["operate", "POST", "/maintenance", { host: "nexus" }],
+  ["operate", "DELETE", "/maintenance?host=nexus"],
   ["operate", "POST", "/incidents", { host: "nexus" }],
   ["operate", "POST", "/hosts/nexus/tools/docker_status", {}],
   // What there is not is closed to whoever may only read: a route that somebody adds begins closed.

@@ -38,6 +38,7 @@ export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } 
     journal: around.journal,
     approvals: around.approvals,
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
+    maintenance: around.maintenance,
     statistics: () => [statistics],
     runTool: () => Promise.resolve(undefined),
     tokens: [

@@ -164,6 +164,7 @@ describe("the desk", () => {
       log: silent,
       respond: bench.respond,
       limits: { incidents: 4, queue: 9, incident: 60 },
+      heldFor: () => undefined,
       sleep: (milliseconds, signal) =>
         milliseconds === 60_000
           ? Promise.race([forever(0, signal), new Promise<void>((resolve) => void clock.push(resolve))])
@@ -194,6 +195,7 @@ describe("the desk", () => {
       journal,
       log: silent,
       limits: { incidents: 4, queue: 9, incident: 60 },
+      heldFor: () => undefined,
       respond: () => new Promise<void>((resolve) => void (end = resolve)),
       sleep: () => turns(1),
     });
@@ -337,6 +339,7 @@ describe("the desk that closes", () => {
       log: silent,
       respond: bench.respond,
       limits: { incidents: 4, queue: 9, incident: 60 },
+      heldFor: () => undefined,
       sleep: (milliseconds, signal) => (milliseconds === 5000 ? turns(1) : forever(milliseconds, signal)),
     });
     const id = await opened();

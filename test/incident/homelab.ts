@@ -58,7 +58,14 @@ export function homelab(bend: Parameters<typeof toyAgent>[0] & { approvalSeconds
       now: clock.now,
     });
     const limits = { incidents: 4, queue: 200, incident: 1800 };
-    const desk = createDesk({ journal: mortal, respond, limits, log: silent, sleep: forever });
+    const desk = createDesk({
+      journal: mortal,
+      respond,
+      heldFor: () => undefined,
+      limits,
+      log: silent,
+      sleep: forever,
+    });
     desk.resume();
     return { desk, end: () => void (isEnded = true) };
   };

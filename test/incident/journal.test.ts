@@ -185,7 +185,7 @@ describe("the journal", () => {
     assert.deepEqual(ids({ states: ["open"], limit: 3 }), ["i5", "i4", "i3"]);
   });
 
-  it("counts the fixes of a service and of its host since a time", () => {
+  it("counts the fixes of a service, of its host and of all hosts since a time", () => {
     const { journal, record, clock } = world();
     journal.append([opening("i1"), opening("i2", "caddy")]);
     const target = { host: "atlas" };
@@ -200,13 +200,13 @@ describe("the journal", () => {
       return counted;
     };
     const key = "nexus/docker:scrypted";
-    assert.deepEqual(counts("nexus", key, [], clock.now() - 3_600_000), { service: 2, host: 3 });
-    assert.deepEqual(counts("nexus", key, [], clock.now()), { service: 1, host: 2 });
-    assert.deepEqual(counts("nexus", key, [], clock.now() + 1), { service: 0, host: 0 });
-    assert.deepEqual(counts("vega", "vega/-", ["scrypted"], 0), { service: 0, host: 0 });
+    assert.deepEqual(counts("nexus", key, [], clock.now() - 3_600_000), { service: 2, host: 3, all: 4 });
+    assert.deepEqual(counts("nexus", key, [], clock.now()), { service: 1, host: 2, all: 3 });
+    assert.deepEqual(counts("nexus", key, [], clock.now() + 1), { service: 0, host: 0, all: 0 });
+    assert.deepEqual(counts("vega", "vega/-", ["scrypted"], 0), { service: 0, host: 0, all: 4 });
     // By the names it touched, whatever incident it was for: all three touched "scrypted", none "redis".
-    assert.deepEqual(counts("nexus", "nexus/-", ["scrypted", "redis"], 0), { service: 3, host: 3 });
-    assert.deepEqual(counts("nexus", "nexus/-", ["redis"], 0), { service: 0, host: 3 });
+    assert.deepEqual(counts("nexus", "nexus/-", ["scrypted", "redis"], 0), { service: 3, host: 3, all: 4 });
+    assert.deepEqual(counts("nexus", "nexus/-", ["redis"], 0), { service: 0, host: 3, all: 4 });
   });
 
   it("knows a fix whose end nobody knows, until it is judged or its incident resolved", () => {

@@ -3,6 +3,7 @@ import { createDesk, type DeskParts } from "../../core/incident/desk.ts";
 import { createApprovals } from "../../core/incident/approvals.ts";
 import { createIntake, type IntakeParts } from "../../core/incident/intake.ts";
 import { createMemoryJournal, type Journal } from "../../core/incident/journal.ts";
+import { createMaintenance, heldFor } from "../../core/incident/maintenance.ts";
 import { targetFor, targetOf, type AlertSettings, type Known } from "../../core/incident/target.ts";
 import type { Alert } from "../../core/incident/alert.ts";
 import type { IncidentEvent } from "../../core/incident/incident.ts";
@@ -46,6 +47,13 @@ export function world(bend: { journal?: Journal; parts?: Partial<IntakeParts>; s
     log: silent,
     ...bend.parts,
   });
+  const maintenance = createMaintenance({
+    journal,
+    hosts: () => Object.keys(known.hosts),
+    schedules: (host) => (host === "atlas" ? [{ cron: "0 3 * * 0", for: 7200, timezone: "UTC" }] : []),
+    now: clock.now,
+    log: silent,
+  });
   /** Opens an incident and says its id. */
   const opened = async (one: Alert = alert()): Promise<string> => {
     const { incidents } = await intake.accept([one]);
@@ -57,12 +65,13 @@ export function world(bend: { journal?: Journal; parts?: Partial<IntakeParts>; s
     createDesk({
       journal,
       respond,
+      heldFor: (one) => heldFor(one, maintenance.over),
       limits: { incidents: 4, queue: 200, incident: 1800, ...limits },
       log: silent,
       sleep: forever,
     });
   const approvals = createApprovals({ journal, now: clock.now, log: silent });
-  return { clock, journal, intake, opened, record, desk, approvals };
+  return { clock, journal, intake, maintenance, opened, record, desk, approvals };
 }
 
 /** Sleeps until aborted: time that no test waits for. */

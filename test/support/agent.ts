@@ -22,11 +22,12 @@ export function toyAgent(
     reach: host,
     tools: catalog,
     ownership: () => ({ trust: bend.trust ?? "disruptive", protect: bend.protect ?? [] }),
-    limits: { fixesPerService: 3, fixesPerHost: 6, fixWindow: 3600, findingBytes: 65_536 },
+    limits: { fixesPerService: 3, fixesPerHost: 6, fixesInAll: 20, fixWindow: 3600, findingBytes: 65_536 },
     fixesSince: () => {
       const count = events.filter((event) => event.kind === "fix-started").length;
-      return { service: count, host: count };
+      return { service: count, host: count, all: count };
     },
+    maintenanceOf: () => undefined,
     now: clock.now,
     sleep: clock.sleep,
     log: silent,

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { gate, type Asking, type GateParts } from "../../core/agent/gate.ts";
+import { lampOn, lampSmash } from "../support/toy.ts";
+import { toyAgent } from "../support/agent.ts";
+
+const { parts } = toyAgent();
+const asking: Asking = { key: "toy-host/toy:lamp", host: "toy-host" };
+const plan = { steps: [["root", "lamp", "on", "lamp"] as const], touches: ["lamp"] };
+
+function answer(bend: Partial<GateParts>, how: Partial<Asking> = {}): string | undefined {
+  return gate({ ...parts, ...bend }, { ...asking, ...how }, lampOn, { name: "lamp" }, plan)?.why;
+}
+
+describe("the budget of all hosts together", () => {
+  const started = (all: number): Partial<GateParts> => ({ fixesSince: () => ({ service: 0, host: 0, all }) });
+
+  it("lets the last fix through, and no further one", () => {
+    assert.equal(answer(started(19)), undefined);
+    assert.match(
+      answer(started(20)) ?? "",
+      /^20 fixes on all hosts together in the last 60 min \(limits in hosts.yaml\)/,
+    );
+  });
+
+  it("binds a person who agreed as well", () => {
+    assert.match(answer(started(20), { approved: true }) ?? "", /on all hosts together/);
+  });
+});
+
+describe("maintenance, to a fix", () => {
+  const maintenanceOf = (host: string, services: readonly string[]): string | undefined =>
+    host === "toy-host" && services.includes("lamp") ? "maintenance of the lamp" : undefined;
+
+  it("refuses what would touch the service, and asks nobody whether it may", () => {
+    const stopped = gate({ ...parts, maintenanceOf }, asking, lampOn, { name: "lamp" }, plan);
+    assert.equal(stopped?.why, "no fix is wanted now: maintenance of the lamp");
+    assert.equal(stopped?.planned, undefined);
+  });
+
+  it("lets a fix of another service, of another host, and one that a person agreed to, through", () => {
+    const other = { ...plan, touches: ["heater"] };
+    assert.equal(gate({ ...parts, maintenanceOf }, asking, lampOn, { name: "heater" }, other), undefined);
+    assert.equal(answer({ maintenanceOf }, { host: "atlas" }), undefined);
+    assert.equal(answer({ maintenanceOf }, { approved: true }), undefined);
+    assert.equal(answer({ maintenanceOf }, { agreedTo: ({ tool }) => tool === "lamp_on" }), undefined);
+    assert.match(answer({ maintenanceOf }, { agreedTo: () => false }) ?? "", /no fix is wanted now/);
+  });
+
+  it("refuses every fix for an alert that asks for none", () => {
+    assert.match(
+      answer({}, { hold: 'the alert has the label medic_hold="true"' }) ?? "",
+      /no fix is wanted now: the alert/,
+    );
+    assert.equal(answer({}), undefined);
+  });
+
+  it("does not take the place of policy: what is refused stays refused", () => {
+    const protect = { ownership: () => ({ trust: "disruptive" as const, protect: ["lamp"] }), maintenanceOf };
+    const stopped = gate({ ...parts, ...protect }, { ...asking, approved: true }, lampSmash, { name: "lamp" }, plan);
+    assert.match(stopped?.why ?? "", /protect/);
+  });
+});
