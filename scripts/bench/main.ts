@@ -20,13 +20,13 @@ import { benchThroughput } from "./throughput.ts";
 const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--server sshd|sandbox] [--json] [--save]
        npm run bench -- idle [--server sshd|sandbox] [--json]
        npm run bench -- latency [--rtt 0|20|50]      one command on a standing connection, one and ten at once
-       npm run bench -- burst                        100 at once on a cold client, stock sshd
+       npm run bench --  burst                        100 at once on a cold client
        npm run bench -- dial [--rtt 50]              from nothing to the first result
        npm run bench -- throughput                   100 MiB of output
        npm run bench -- scale [--connections 1000]   pooled connections in one process
          each of these with [--rounds 5] [--quick] [--json] [--save]
        npm run bench -- faults [--commands 10000] [--seed 1] [--json] [--save]   what breaks, and both sides' counts
-       npm run bench -- setup [--yes]                installs the peers
+       npm run bench -- setup [--yes]                installs sshd and the peers
        npm run bench -- report                       writes docs/benchmarks/README.md from what --save kept
        npm run bench -- all                          all of these, saved, and the report
 Ends with 1 when Medic lost a command or broke a promise; missed targets are told first, and end with 0.
@@ -44,6 +44,7 @@ const options = {
   seed: { type: "string", default: "1" },
   save: { type: "boolean", default: false },
   yes: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
 } as const;
 type Values = ReturnType<typeof parse>["values"];
 type Scenario = (closing: Closing, time: BlockTime) => Promise<BenchReport>;
@@ -53,6 +54,10 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   try {
     const { positionals, values } = parse();
+    if (values.help) {
+      process.stdout.write(`${usage}\n`);
+      return 0;
+    }
     const [name = "", ...rest] = positionals;
     if (rest.length > 0) return complain(`Cannot run "${positionals.join(" ")}": one benchmark at a time`);
     if (name === "connections" || name === "idle") return await against(name, values);
@@ -98,7 +103,7 @@ async function closingAfter<T>(
   name: string,
   use: (closing: Closing, say: (progress: string) => void) => Promise<T>,
 ): Promise<T> {
-  if (!hasSshd()) throw new Error(`Cannot run "${name}": there is no /usr/sbin/sshd. Install openssh-server`);
+  if (!hasSshd()) throw new Error(`Cannot run "${name}": there is no /usr/sbin/sshd. Run npm run bench -- setup`);
   const closing = new Closing();
   try {
     return await use(closing, (progress) => void process.stderr.write(`${name}: ${progress}\n`));

@@ -29,7 +29,14 @@ export type Missing = { client: ClientName; why: string };
 
 export const peerFolder = resolve(import.meta.dirname, "../../.medic/bench-peers");
 export const npmPeers = { "node-ssh": "13.2.1", "ssh-mcp": "2.11.0" } as const;
-export const debianPeers = ["openssh-client", "python3-asyncssh", "golang-go", "golang-golang-x-crypto-dev"] as const;
+/** The peers, and the server that all of them are measured against. */
+export const debianPackages = [
+  "openssh-server",
+  "openssh-client",
+  "python3-asyncssh",
+  "golang-go",
+  "golang-golang-x-crypto-dev",
+] as const;
 export const goProgram = resolve(peerFolder, "go-client");
 export const goSource = fileURLToPath(import.meta.resolve("./peers/go/main.go"));
 const python = "/usr/bin/python3";

@@ -15,6 +15,7 @@ export const stockLimits: ServerLimits = { maxSessions: 10, maxStartups: "10:30:
 const sshdPath = "/usr/sbin/sshd";
 /** sshd refuses a user whose shell is nologin, and root's own start-up files would be measured along. */
 const benchUser = "medic-bench";
+let accounts = 0;
 
 export type ServerLimits = { maxSessions: number; maxStartups: string };
 
@@ -128,7 +129,7 @@ function writeKey(folder: string, name: string): { path: string; blob: Buffer } 
 function benchAccount(): { user: string; remove(): Promise<void> } {
   const { uid, username } = userInfo();
   if (uid !== 0) return { user: username, remove: async () => {} };
-  const user = `${benchUser}-${process.pid}`;
+  const user = `${benchUser}-${process.pid}-${(accounts += 1)}`;
   for (const left of leftAccounts()) spawnSync("userdel", [left]);
   const about = ["--system", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*"];
   const made = spawnSync("useradd", [...about, user], { encoding: "utf8" });
@@ -145,10 +146,10 @@ async function removeAccount(user: string): Promise<void> {
   process.stderr.write(`Cannot remove the user "${user}": something still runs as it. Run userdel ${user} later\n`);
 }
 
-/** Of runs that were killed before they could clean up: the number in the name is a process that is gone. */
+/** Of runs that were killed before they could clean up: the first number in the name is a process that is gone. */
 function leftAccounts(): string[] {
-  const names = readFileSync("/etc/passwd", "utf8").match(new RegExp(`^${benchUser}-\\d+(?=:)`, "gm")) ?? [];
-  return names.filter((name) => !existsSync(`/proc/${name.slice(benchUser.length + 1)}`));
+  const names = readFileSync("/etc/passwd", "utf8").match(new RegExp(`^${benchUser}-\\d+-\\d+(?=:)`, "gm")) ?? [];
+  return names.filter((name) => !existsSync(`/proc/${name.split("-").at(-2)}`));
 }
 
 async function freePort(address: string): Promise<number> {

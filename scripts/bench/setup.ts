@@ -1,11 +1,13 @@
-// `npm run bench -- setup`: gets the peers. npm's go into a folder of their own, outside Medic's dependencies; Debian's are
-// asked for once; the Go client is built.
+// `npm run bench -- setup`: gets the server and the peers. npm's go into a folder of their own, outside Medic's
+// dependencies; Debian's are asked for once; the Go client is built.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
-import { debianPeers, debianVersion, goProgram, goSource, muster, npmPeers, peerFolder } from "./roster.ts";
+import { withoutServiceStarts } from "../lab/machine.ts";
+import { debianPackages, debianVersion, goProgram, goSource, muster, npmPeers, peerFolder } from "./roster.ts";
+import { hasSshd } from "./server.ts";
 
 export async function setup(isAgreed: boolean): Promise<number> {
   mkdirSync(peerFolder, { recursive: true });
@@ -13,21 +15,27 @@ export async function setup(isAgreed: boolean): Promise<number> {
   writeFileSync(join(peerFolder, "package.json"), `${JSON.stringify(about, null, 2)}\n`);
   // No install scripts: Medic's own ssh2 has no native addon either.
   run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], peerFolder);
-  const lacking = debianPeers.filter((name) => debianVersion(name) === undefined);
+  const lacking = debianPackages.filter((name) => debianVersion(name) === undefined);
   if (lacking.length > 0) await installDebian(lacking, isAgreed);
   buildGo();
   const { contenders, missing } = muster(["node-ssh", "ssh-mcp", "openssh-mux", "asyncssh", "go"]);
   for (const { name } of contenders) process.stderr.write(`ready    ${name}\n`);
   for (const { client, why } of missing) process.stderr.write(`missing  ${client}: ${why}\n`);
-  return missing.length === 0 ? 0 : 1;
+  if (!hasSshd())
+    process.stderr.write("missing  sshd: there is no /usr/sbin/sshd, and everything is measured against it\n");
+  return missing.length === 0 && hasSshd() ? 0 : 1;
 }
 
 async function installDebian(names: readonly string[], isAgreed: boolean): Promise<void> {
   const command = `apt-get install --yes --no-install-recommends ${names.join(" ")}`;
   if (userInfo().uid !== 0) return say(`not root: run "sudo ${command}" for the rest`);
   if (!isAgreed && !(await agrees(`Run "${command}"?`))) return say("left out the Debian packages");
-  run("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...command.split(" ").slice(1)], "/", {
-    DEBIAN_FRONTEND: "noninteractive",
+  const apt = (...args: string[]) =>
+    run("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...args], "/", { DEBIAN_FRONTEND: "noninteractive" });
+  // A machine that asked for benchmarks did not ask for a login service.
+  await withoutServiceStarts(async () => {
+    apt("update");
+    apt(...command.split(" ").slice(1));
   });
 }
 
