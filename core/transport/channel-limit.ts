@@ -6,12 +6,13 @@
 const beginning = 10;
 /** As far as `auto` ever goes. */
 const highest = 100;
-/** Commands carried near the limit before the first probe: a burst on a stock server never gets there. */
-const carriedFirst = 100;
+/** Commands carried near the limit before the first probe. */
+const carriedFirst = 30;
+/** After so long without it the next ones are another burst. */
+const calmSeconds = 10;
 /** A host that has allowed more than it was thought to is asked again sooner. */
 const carriedNext = 10;
 const carriedMost = 10_000;
-const stepMax = 4;
 /** How long the host's no to a probe, or to a command, stands. */
 const refusalSeconds = 3600;
 
@@ -21,6 +22,9 @@ export class ChannelLimit {
   #value: number;
   #knownMax = highest;
   #carried = 0;
+  /** Since when the limit is felt: what had been asked for by then is one burst, and a burst is no reason to probe. */
+  #feltSince = Number.NEGATIVE_INFINITY;
+  #feltAt = Number.NEGATIVE_INFINITY;
   #carriedNeeded = carriedFirst;
   #step = 1;
   #standsUntil = Number.NEGATIVE_INFINITY;
@@ -50,9 +54,12 @@ export class ChannelLimit {
     this.probed(open, "no");
   }
 
-  /** A command took the last channel there was room for, or the last but one. */
-  carried(): void {
-    this.#carried += 1;
+  /** A command that was asked for at `acceptedAt` took the last channel there was room for, or the last but one. */
+  carried(acceptedAt: number): void {
+    const now = this.#now();
+    if (now - this.#feltAt > calmSeconds * 1000) this.#feltSince = now;
+    this.#feltAt = now;
+    if (acceptedAt > this.#feltSince) this.#carried += 1;
   }
 
   /**
@@ -77,7 +84,8 @@ export class ChannelLimit {
   probed(proven: number, answer: "all" | "no" | "unclear"): void {
     this.#value = Math.max(this.#value, proven);
     this.#carried = 0;
-    this.#step = answer === "all" ? Math.min(stepMax, this.#step * 2) : 1;
+    // More than sshd's default was set by a person, and rarely to just one more: from there on it is asked for twice as many.
+    this.#step = answer === "all" ? this.#value : 1;
     if (answer === "all") this.#carriedNeeded = carriedNext;
     else this.#carriedNeeded = Math.min(carriedMost, Math.max(carriedFirst, this.#carriedNeeded * 2));
     if (answer === "no") this.#standsUntil = this.#now() + refusalSeconds * 1000;

@@ -94,8 +94,11 @@ export class LinkConnection {
     return this.#state.is === "probing";
   }
 
-  /** Undefined when all channels are in use, or the connection has to prove itself first. */
-  take(): Passage | undefined {
+  /**
+   * For a command that was asked for at `acceptedAt`. Undefined when all channels are in use, or the connection has to
+   * prove itself first.
+   */
+  take(acceptedAt: number): Passage | undefined {
     if (!this.takesMore || this.#state.is !== "open") return undefined;
     const idleSeconds = (this.#parts.clock.now() - this.#usedAt) / 1000;
     if (this.running === 0 && idleSeconds > longIdleSeconds && this.#parts.connection.probe !== undefined) {
@@ -106,7 +109,7 @@ export class LinkConnection {
     const lease = warm?.lease ?? this.slots.take();
     if (lease === undefined) return undefined;
     this.#isTaken = true;
-    if (this.slots.taken + 1 >= this.#parts.limit.value) this.#parts.limit.carried();
+    if (this.slots.taken + 1 >= this.#parts.limit.value) this.#parts.limit.carried(acceptedAt);
     return { over: this, lease, channel: warm?.channel ?? warm?.opening ?? this.#parts.connection.open() };
   }
 

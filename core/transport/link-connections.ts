@@ -90,10 +90,10 @@ export class LinkConnections {
   }
 
   /** A channel over the oldest connection that has one, so that the others fall idle. */
-  take(): Passage | undefined {
+  take(acceptedAt: number): Passage | undefined {
     if (this.#isClosing) return undefined;
     for (const one of this.#all) {
-      const passage = one.take();
+      const passage = one.take(acceptedAt);
       if (passage === undefined) continue;
       if (this.#rush !== undefined) {
         this.#rush.served += 1;

@@ -83,7 +83,7 @@ export class Link {
 
   #pulse(): void {
     for (let [next] = this.#waiting; next !== undefined; [next] = this.#waiting) {
-      const passage = this.#connections.take();
+      const passage = this.#connections.take(next.acceptedAt);
       if (passage === undefined) break;
       this.#waiting.shift();
       void this.#carry(next, passage);

@@ -10,13 +10,15 @@ import { until } from "../support/world.ts";
 const how = { kind: "fix", tool: "docker_restart", commandSeconds: 20 } as const;
 
 describe("a learned limit", () => {
-  const carry = (limit: ChannelLimit, count: number) => {
-    for (let left = count; left > 0; left -= 1) limit.carried();
+  /** Commands that were asked for one after the other, each when another one had its answer. */
+  const carry = (limit: ChannelLimit, count: number, acceptedAt = 1) => {
+    limit.carried(0);
+    for (let left = count; left > 0; left -= 1) limit.carried(acceptedAt);
   };
 
-  it("is probed only after many commands at the limit, and sooner once the host has shown to allow more", () => {
+  it("is probed after some commands at the limit, by one, and by as many again once the host allowed that", () => {
     const limit = new ChannelLimit("auto", () => 0);
-    carry(limit, 99);
+    carry(limit, 29);
     assert.equal(limit.mayProbe(0), false);
     carry(limit, 1);
     assert.equal(limit.mayProbe(0), true);
@@ -25,13 +27,30 @@ describe("a learned limit", () => {
     assert.equal(limit.value, 11);
     carry(limit, 10);
     assert.equal(limit.mayProbe(0), true);
-    assert.equal(limit.probeTo, 13);
+    assert.equal(limit.probeTo, 22);
+    limit.probed(22, "all");
+    assert.equal(limit.probeTo, 44);
+    limit.probed(44, "all");
+    limit.probed(88, "all");
+    assert.equal(limit.probeTo, 100);
+  });
+
+  it("is not probed for bursts, however large, and is for callers that come back", () => {
+    let now = 0;
+    const limit = new ChannelLimit("auto", () => now);
+    for (let hour = 0; hour < 3; hour += 1) {
+      now += 3_600_000;
+      for (let left = 1000; left > 0; left -= 1) limit.carried(now);
+    }
+    assert.equal(limit.mayProbe(0), false);
+    for (let left = 30; left > 0; left -= 1) limit.carried((now += 100));
+    assert.equal(limit.mayProbe(0), true);
   });
 
   it("keeps what was proven when a probe is refused, and asks again an hour later", () => {
     let now = 0;
     const limit = new ChannelLimit("auto", () => now);
-    carry(limit, 100);
+    carry(limit, 30);
     limit.probed(10, "no");
     assert.equal(limit.value, 10);
     carry(limit, 1000);
@@ -42,13 +61,13 @@ describe("a learned limit", () => {
 
   it("is probed while channels close only when it took long, and again after an unclear answer", () => {
     const limit = new ChannelLimit("auto", () => 0);
-    carry(limit, 103);
+    carry(limit, 33);
     assert.equal(limit.mayProbe(2), false);
     carry(limit, 1);
     assert.equal(limit.mayProbe(2), true);
     limit.probed(9, "unclear");
     assert.equal(limit.value, 10);
-    carry(limit, 199);
+    carry(limit, 59);
     assert.equal(limit.mayProbe(0), false);
     carry(limit, 1);
     assert.equal(limit.mayProbe(0), true);
