@@ -114,6 +114,7 @@ async function dialOnce(
         ...(settings.agent === true && agentSocket !== undefined ? { agentSocket } : {}),
       },
       hostKey: { address, port, pin: hostKey, knownHosts: known },
+      opensAhead: pool.warmChannels !== "off",
       dialTimeoutSeconds: Math.round(leftSeconds * 1000) / 1000,
     },
     signal,

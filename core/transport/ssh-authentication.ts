@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import ssh2, { type AuthHandlerMiddleware, type Client, type ParsedKey } from "ssh2";
 import { TransportError, textOf } from "./errors.ts";
-import { signFirst } from "./ssh2-internals.ts";
+import { FirstSignature } from "./ssh2-internals.ts";
 
 export type Credentials = {
   user: string;
@@ -56,6 +56,10 @@ export function signingFault(key: Pick<ParsedKey, "type" | "sign">): string | un
 export type Authentication = {
   /** ssh2's authHandler. */
   next: AuthHandlerMiddleware;
+  /** Signs before it is this way's turn; false where the host may not bear that. */
+  signAhead(): boolean;
+  /** There is one way to log in: when it fails, all is over. */
+  isOneWay: boolean;
   /** The way that is being tried broke on our side; ssh2 goes on to the next one by itself. */
   broke(why: string): void;
   /** For the error's text. */
@@ -65,10 +69,11 @@ export type Authentication = {
 export function authentication(client: Client, { user, key, agentSocket }: Credentials): Authentication {
   const tried: string[] = [];
   const attempts: { method: () => object | undefined; says: string }[] = [];
+  const first = key && new FirstSignature(client, user, key.parsed);
   if (key !== undefined) {
     const says = `the key "${key.path}"`;
     let signed: object | undefined;
-    attempts.push({ says, method: () => (signed = signFirst(client, user, key.parsed)) });
+    attempts.push({ says, method: () => (signed = first?.method()) });
     // ssh2 knows which RSA signatures the host takes; for other keys a second try could only fail again.
     const mayMend = () => signed === undefined || key.parsed.type === "ssh-rsa";
     const plain = { type: "publickey", username: user, key: key.parsed };
@@ -88,7 +93,8 @@ export function authentication(client: Client, { user, key, agentSocket }: Crede
     return false;
   };
   const broke = (why: string) => void tried.push(`${tried.pop() ?? "nothing"} (which could not sign: ${why})`);
-  return { next, broke, tried: () => tried };
+  const isOneWay = key !== undefined && key.parsed.type !== "ssh-rsa" && agentSocket === undefined;
+  return { next, signAhead: () => first?.sendAhead() ?? false, isOneWay, broke, tried: () => tried };
 }
 
 /** The line for authorized_keys. */

@@ -1,19 +1,19 @@
 // One SSH channel carrying one command. Its slot comes back when the server has processed our CLOSE, which only the
-// server knows: a global request sent after it is answered in order, so the answer is the proof.
+// server knows: see ssh-closes.
 import { constants } from "node:os";
 import type { Client, ClientChannel } from "ssh2";
 import type { Channel, Output } from "./connection.ts";
 import { LinkLost, OpenRefused, textOf } from "./errors.ts";
-import { execOn, serverSoftware } from "./ssh2-internals.ts";
+import { execOn, holdClose, serverSoftware } from "./ssh2-internals.ts";
+import type { SshCloses } from "./ssh-closes.ts";
 
-/** A host that never answers the proof gets its slot back after this. */
-const proofSeconds = 2;
 /** How long a killed command has to end by itself before we close its channel. */
 const killedSeconds = 1;
 
 export class SshChannel implements Channel {
   readonly released: Promise<void>;
   readonly #client: Client;
+  readonly #closes: SshCloses;
   readonly #release: () => void;
   #channel: ClientChannel | undefined;
   #exit: number | undefined;
@@ -21,8 +21,9 @@ export class SshChannel implements Channel {
   #isProving = false;
 
   /** Without a channel (see ssh2-internals) it is opened together with the command. */
-  constructor(client: Client, channel?: ClientChannel) {
+  constructor(client: Client, closes: SshCloses, channel?: ClientChannel) {
     this.#client = client;
+    this.#closes = closes;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;
     this.#release = resolve;
@@ -89,6 +90,7 @@ export class SshChannel implements Channel {
 
   #take(channel: ClientChannel): void {
     this.#channel = channel;
+    holdClose(this.#client, channel, (close) => this.#closes.send(close));
     // A channel closes only after its output was read, also when nobody wants it any more.
     channel.on("error", () => {}).resume();
     channel.stderr.on("error", () => {}).resume();
@@ -120,16 +122,7 @@ export class SshChannel implements Channel {
   #prove(): void {
     if (this.#isProving) return;
     this.#isProving = true;
-    const timer = setTimeout(this.#release, proofSeconds * 1000);
-    const proven = () => {
-      clearTimeout(timer);
-      this.#release();
-    };
-    try {
-      askNothing(this.#client, proven);
-    } catch {
-      proven();
-    }
+    this.#closes.prove(this.#release);
   }
 }
 

@@ -7,9 +7,11 @@ import ssh2, { type Client, type ClientChannel } from "ssh2";
 import type { Channel, Connection } from "./connection.ts";
 import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
 import { fingerprint, hostKeyAlgorithms, judgeHostKey, type HostKeyRules } from "./host-key.ts";
+import { joinWrites } from "./joined-writes.ts";
 import { authentication, type Credentials } from "./ssh-authentication.ts";
 import { askNothing, SshChannel } from "./ssh-channel.ts";
-import { canOpenSession, openSession, serverSoftware } from "./ssh2-internals.ts";
+import { SshCloses } from "./ssh-closes.ts";
+import { canOpenEarly, canOpenSession, keepKeys, openSession, serverSoftware } from "./ssh2-internals.ts";
 import * as refusal from "./dial-refusals.ts";
 
 export type SshTarget = {
@@ -19,6 +21,8 @@ export type SshTarget = {
   credentials: Credentials;
   hostKey: HostKeyRules;
   dialTimeoutSeconds: number;
+  /** A first channel may be asked for together with the login. */
+  opensAhead: boolean;
 };
 
 type SshError = Error & { level?: string; code?: string | number };
@@ -38,10 +42,11 @@ export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex
   const { host, address, port } = target;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const client = new ssh2.Client();
-  const socket = through ?? connect({ host: address, port, noDelay: true });
+  const socket = joinWrites(through ?? connect({ host: address, port, noDelay: true }));
   const auth = authentication(client, target.credentials);
   let offered = "";
   let refused: TransportError | undefined;
+  let early: Promise<ClientChannel> | undefined;
 
   const calledOff = () => fail(refusal.dialCalledOff(target));
   const fail = (error: TransportError) => {
@@ -55,10 +60,19 @@ export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex
   });
   client.on("close", () => fail(refused ?? refusal.hungUp(target, auth.tried())));
   signal.addEventListener("abort", calledOff, { once: true });
+  client.on("handshake", () => keepKeys(client));
+  // ssh2 sends the service request right after it has told of the handshake: all three leave together.
+  client.once("handshake", () =>
+    process.nextTick(() => {
+      const isSigned = auth.signAhead();
+      // After a refusal the host would never answer, so only where a refusal is the end.
+      if (isSigned && auth.isOneWay && target.opensAhead && canOpenEarly(client)) early = openEarly(client);
+    }),
+  );
   client.once("ready", () => {
     signal.removeEventListener("abort", calledOff);
     client.removeAllListeners("error").removeAllListeners("close");
-    resolve(new SshConnection(client, socket, `${address}:${port}`, offered));
+    resolve(new SshConnection(client, socket, `${address}:${port}`, offered, early));
   });
   try {
     client.connect({
@@ -79,6 +93,15 @@ export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex
   return promise;
 }
 
+/** Nothing can be sent on it yet; it rejects, like any other, when the connection goes away. */
+function openEarly(client: Client): Promise<ClientChannel> {
+  const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
+  // Whoever opens the first channel learns of it.
+  promise.catch(() => {});
+  openSession(client, (error, channel) => (error === undefined ? resolve(channel) : reject(openError(error))));
+  return promise;
+}
+
 function dialError(target: SshTarget, error: SshError, tried: readonly string[]): TransportError {
   if (error.level === "client-timeout") return refusal.dialTimeout(target);
   const isDropped = error.message === "Connection lost before handshake" || error.code === "ECONNRESET";
@@ -95,12 +118,23 @@ class SshConnection implements Connection {
   readonly opensAhead: boolean;
   readonly #client: Client;
   readonly #socket: Duplex;
+  readonly #closes: SshCloses;
+  /** The first channel, asked for together with the login. */
+  #early: Promise<ClientChannel> | undefined;
   #answers = 0;
   #isEnding = false;
 
-  constructor(client: Client, socket: Duplex, address: string, hostFingerprint: string) {
+  constructor(
+    client: Client,
+    socket: Duplex,
+    address: string,
+    hostFingerprint: string,
+    early: Promise<ClientChannel> | undefined,
+  ) {
+    this.#early = early;
     this.#client = client;
     this.#socket = socket;
+    this.#closes = new SshCloses((answered) => askNothing(client, answered));
     this.address = address;
     this.fingerprint = hostFingerprint;
     // Two commands at once kill a connection to dropbear.
@@ -112,15 +146,24 @@ class SshConnection implements Connection {
   }
 
   open(): Promise<Channel> {
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined) return early.then((channel) => new SshChannel(this.#client, this.#closes, channel));
     const { promise, resolve, reject } = Promise.withResolvers<Channel>();
+    let isOver = () => {};
     const opened = (error: (Error & { reason?: unknown }) | undefined, channel: ClientChannel) => {
-      if (error === undefined) resolve(new SshChannel(this.#client, channel));
+      isOver();
+      if (error === undefined) resolve(new SshChannel(this.#client, this.#closes, channel));
       else reject(openError(error));
     };
     try {
       if (this.#isEnding || !this.#socket.writable) throw new Error("the connection is closed");
       // Without the split, ssh2 opens and sends in one go, and the first that is known is how the command went.
-      if (!openSession(this.#client, opened)) resolve(new SshChannel(this.#client));
+      if (!canOpenSession(this.#client)) resolve(new SshChannel(this.#client, this.#closes));
+      else {
+        isOver = this.#closes.ahead();
+        openSession(this.#client, opened);
+      }
     } catch (error) {
       reject(new LinkLost(textOf(error), false));
     }

@@ -101,12 +101,13 @@ type ReachOptions = {
   pool?: Partial<PoolSettings>;
   host?: Partial<HostSettings>;
   clock?: NonNullable<TransportOptions["clock"]>;
+  agentSocket?: string;
   /** In place of the server itself, e.g. a proxy before it. */
   through?: { address: string; port: number };
 };
 
 /** A transport to one server. Commands are fixes unless said otherwise: what is never sent twice and never signalled. */
-export function reach(server: RealServer, { pool, host, clock, through }: ReachOptions = {}): Reach {
+export function reach(server: RealServer, { pool, host, clock, agentSocket, through }: ReachOptions = {}): Reach {
   const { log, events } = keptLog();
   const settings: HostSettings = {
     transport: "ssh",
@@ -123,7 +124,7 @@ export function reach(server: RealServer, { pool, host, clock, through }: ReachO
   const drainSeconds = { diagnostics: 0.2, fixes: 0.4 };
   const transport = createTransport(
     { nexus: settings },
-    { log, drainSeconds, ...(clock === undefined ? {} : { clock }) },
+    { log, drainSeconds, agentSocket, ...(clock === undefined ? {} : { clock }) },
   );
   return {
     transport,
