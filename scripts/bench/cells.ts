@@ -2,12 +2,18 @@
 // rounds in which everybody has a turn, each beginning with another one.
 import { block, releaseAll, type Block, type Field } from "./field.ts";
 import type { Driver } from "./driver.ts";
+import type { Answer } from "./peers/protocol.ts";
 import type { Row } from "./report-shape.ts";
 import type { ClientName } from "./roster.ts";
 import { median, quantile, rounded } from "./statistics.ts";
 
 export type Cell = {
+  /** An argument vector, joined by blanks: what Medic is given. */
   command: string;
+  /** What the peers send; the command itself when absent. */
+  line?: string;
+  /** Only these clients take part. */
+  only?: readonly ClientName[];
   payload: string;
   concurrency: number;
   /** Commands a block at least and at most; at least one for each that runs at once. */
@@ -23,6 +29,8 @@ export type BlockTime = {
   rounds: number;
   /** How long one client's turn is meant to take. */
   blockMs: number;
+  /** The longest that a client warms up. */
+  warmMs: number;
   say(progress: string): void;
 };
 
@@ -34,12 +42,16 @@ export type Measured = {
   error?: string;
 };
 
+/** Enough for every runtime to have compiled what it runs, and for every client to have learned what it learns. */
+const warmCommands = 300;
+
 type Tally = { driver: Driver; count: number; connections: number; blocks: Block[]; error?: string };
 
 export async function measureCell(field: Field, cell: Cell, time: BlockTime): Promise<Map<ClientName, Measured>> {
   await releaseAll(field);
   const tallies: Tally[] = [];
-  for (const driver of field.drivers) tallies.push(await warmUp(field, driver, cell, time));
+  const drivers = field.drivers.filter(({ name }) => cell.only?.includes(name) ?? true);
+  for (const driver of drivers) tallies.push(await warmUp(field, driver, cell, time));
   for (let round = 0; round < time.rounds; round += 1) {
     time.say(`${cell.payload} × ${cell.concurrency}: round ${round + 1} of ${time.rounds}`);
     for (let turn = 0; turn < tallies.length; turn += 1) {
@@ -50,29 +62,40 @@ export async function measureCell(field: Field, cell: Cell, time: BlockTime): Pr
   return new Map(tallies.map((tally) => [tally.driver.name, sumUp(tally, cell)]));
 }
 
-async function warmUp(field: Field, driver: Driver, cell: Cell, { blockMs }: BlockTime): Promise<Tally> {
+async function warmUp(field: Field, driver: Driver, cell: Cell, { blockMs, warmMs }: BlockTime): Promise<Tally> {
   const tally: Tally = { driver, count: cell.countMax, connections: 0, blocks: [] };
   if (cell.cold === true) return tally;
-  const run = (count: number) => driver.run(cell.command, { ...cell, count });
+  const run = (count: number) => driver.run(lineFor(driver, cell), { ...cell, count });
   const warm = await block(field, driver, async () => {
     // One alone first: what has a connection then keeps to it, what has none dials each time.
     const alone = await run(1);
     if (cell.countMax === 1) return alone;
-    const count = Math.max(2, cell.concurrency);
-    const answer = await run(count);
-    const fitting = blockMs / (answer.wallMs / count);
-    // Whole waves: a last one that is half empty would make everybody's commands per second look fewer.
-    const waves = Math.round(Math.min(cell.countMax, Math.max(cell.countMin, fitting)) / cell.concurrency);
-    tally.count = Math.max(1, waves) * cell.concurrency;
+    const startedAt = performance.now();
+    let answer = alone;
+    for (let commands = 1; commands < warmCommands && performance.now() - startedAt < warmMs; commands += tally.count) {
+      tally.count = countFor(cell, answer, blockMs);
+      answer = await run(tally.count);
+    }
+    tally.count = countFor(cell, answer, blockMs);
     return answer;
   });
   tally.connections = warm.connections;
   return tally;
 }
 
+/** Whole waves: a last one that is half empty would make everybody's commands per second look fewer. */
+function countFor({ countMin, countMax, concurrency }: Cell, { wallMs, latenciesMs }: Answer, blockMs: number): number {
+  const fitting = blockMs / (wallMs / Math.max(1, latenciesMs.length));
+  return Math.max(1, Math.round(Math.min(countMax, Math.max(countMin, fitting)) / concurrency)) * concurrency;
+}
+
+function lineFor({ name }: Driver, { command, line }: Cell): string {
+  return name.startsWith("medic") ? command : (line ?? command);
+}
+
 async function takeTurn(field: Field, tally: Tally, cell: Cell): Promise<void> {
   const { driver, count } = tally;
-  const done = await block(field, driver, () => driver.run(cell.command, { ...cell, count }));
+  const done = await block(field, driver, () => driver.run(lineFor(driver, cell), { ...cell, count }));
   tally.blocks.push(done);
   tally.connections += done.connections;
   if (done.answer.error !== undefined) tally.error ??= done.answer.error;

@@ -46,6 +46,8 @@ const options = {
   yes: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
 } as const;
+const fullTime = { blockMs: 400, warmMs: 2500 };
+const quickTime = { blockMs: 150, warmMs: 1000 };
 type Values = ReturnType<typeof parse>["values"];
 type Scenario = (closing: Closing, time: BlockTime) => Promise<BenchReport>;
 
@@ -96,7 +98,9 @@ function withPeers(values: Values): ReadonlyMap<string, Scenario> {
 
 async function run(name: string, scenario: Scenario, values: Values): Promise<BenchReport> {
   const rounds = whole("--rounds", values.rounds ?? (values.quick ? "2" : "5"), 1, 100);
-  return closingAfter(name, (closing, say) => scenario(closing, { rounds, blockMs: values.quick ? 150 : 400, say }));
+  return closingAfter(name, (closing, say) =>
+    scenario(closing, { rounds, ...(values.quick ? quickTime : fullTime), say }),
+  );
 }
 
 async function closingAfter<T>(

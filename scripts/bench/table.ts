@@ -49,11 +49,16 @@ export function rowCells(row: Row): Cell[] {
   ].map((cell) => (typeof cell === "number" && Number.isNaN(cell) ? "–" : (cell ?? "–")));
 }
 
-export function targetCells({ met, what, wanted, bound, unit, figure, spread }: Judged): string[] {
+export function targetCells({ met, isBeside, what, wanted, bound, unit, figure, spread }: Judged): string[] {
   const suffix = unit === "ratio" ? "" : ` ${unit}`;
   const range = spread === undefined ? "" : ` (${spread[0]} – ${spread[1]})`;
   const measured = figure === null ? "not measured" : `${figure}${suffix}${range}`;
-  return [met ? "met" : "MISSED", what, `${wanted === "at most" ? "≤" : "≥"} ${bound}${suffix}`, measured];
+  return [
+    isBeside ? "beside" : met ? "met" : "MISSED",
+    what,
+    `${wanted === "at most" ? "≤" : "≥"} ${bound}${suffix}`,
+    measured,
+  ];
 }
 
 export const faultHead = [

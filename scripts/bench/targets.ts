@@ -12,6 +12,8 @@ export type Judged = {
   /** Lowest and highest of the rounds. */
   spread?: [number, number];
   met: boolean;
+  /** Told for comparison and judged by nobody: the two did not do the same work. */
+  isBeside?: true;
 };
 
 type Asked = Pick<Judged, "what" | "bound" | "wanted"> & { unit?: Judged["unit"] };
@@ -35,8 +37,13 @@ export function judgeRatio(asked: Asked, ours: readonly number[] = [], theirs: r
   return judge(asked, paired?.ratio, paired && [paired.lowest, paired.highest]);
 }
 
+export function beside(judged: Judged): Judged {
+  return { ...judged, isBeside: true };
+}
+
 export function missedFirst(targets: readonly Judged[]): Judged[] {
-  return [...targets.filter(({ met }) => !met), ...targets.filter(({ met }) => met)];
+  const place = ({ met, isBeside }: Judged) => (isBeside ? 2 : met ? 1 : 0);
+  return targets.toSorted((a, b) => place(a) - place(b));
 }
 
 /** The peer that did best, by the middle of its rounds; never one of ours. */

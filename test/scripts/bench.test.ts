@@ -1,7 +1,7 @@
 // The arithmetic of the benchmarks: what is divided by what, what counts as met, what is counted in sshd's log, and that
 // charts are XML. The measuring itself is shown by running it.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,8 @@ import type { BenchReport } from "../../scripts/bench/report-shape.ts";
 import { isSound, reckon } from "../../scripts/bench/reckoning.ts";
 import { countLog, logCounter } from "../../scripts/bench/sshd-log.ts";
 import { median, pairedRatio, quantile } from "../../scripts/bench/statistics.ts";
-import { bestPeer, judge, judgeRatio, missedFirst } from "../../scripts/bench/targets.ts";
+import { targetCells } from "../../scripts/bench/table.ts";
+import { beside, bestPeer, judge, judgeRatio, missedFirst } from "../../scripts/bench/targets.ts";
 
 describe("the arithmetic", () => {
   it("takes quantiles between the values beside them, in any order", () => {
@@ -55,6 +56,20 @@ describe("a target", () => {
   it("comes first when it was missed", () => {
     const order = missedFirst([judge(asked, 0.1), judge(asked, 0.9), judge(asked, 0.2)]).map(({ figure }) => figure);
     assert.deepEqual(order, [0.9, 0.1, 0.2]);
+  });
+
+  it("that compares unlike work stands beside, last and judged by nobody", () => {
+    const order = missedFirst([beside(judge(asked, 0.9)), judge(asked, 0.1), judge(asked, 0.8)]);
+    assert.deepEqual(
+      order.map(({ figure, isBeside }) => [figure, isBeside]),
+      [
+        [0.8, undefined],
+        [0.1, undefined],
+        [0.9, true],
+      ],
+    );
+    assert.equal(targetCells(beside(judge(asked, 0.9)))[0], "beside");
+    assert.match(readme([{ ...report, targets: [beside(judge(asked, 0.9))] }]), /\nAll met\./);
   });
 
   it("knows the best peer among those that are here, never one of ours", () => {
@@ -137,6 +152,25 @@ describe("the cost of a process", () => {
     await new Promise((resolve) => child.once("exit", resolve));
     assert.ok(treeCost(process.pid).cpuMs - before >= 10);
     assert.deepEqual(treeCost(child.pid ?? 0), { cpuMs: 0, rssMb: 0 });
+  });
+});
+
+describe("the command line", () => {
+  const run = (...args: string[]) =>
+    spawnSync("node_modules/.bin/tsx", ["scripts/bench/main.ts", ...args], { encoding: "utf8" });
+
+  it("tells how it is used when asked, alone and beside a scenario, and ends well", () => {
+    for (const args of [["--help"], ["latency", "--help"], ["-h"]]) {
+      const { status, stdout, stderr } = run(...args);
+      assert.deepEqual([status, stderr], [0, ""]);
+      assert.match(stdout, /^usage: npm run bench -- /);
+    }
+  });
+
+  it("tells the same as an error when asked for what is not there", () => {
+    const { status, stdout, stderr } = run("nonsense");
+    assert.deepEqual([status, stdout], [2, ""]);
+    assert.match(stderr, /^Cannot run "nonsense": no such benchmark\nusage: /);
   });
 });
 
