@@ -8,7 +8,12 @@ import { loadPlugins, type BrokenPlugin } from "../plugin/load.ts";
 import type { Context } from "./context.ts";
 
 /** A configuration with its plugins. `broken` plugins are left out of the catalog. */
-export type Equipped = Loaded & { catalog: Catalog; broken: readonly BrokenPlugin[] };
+export type Equipped = Loaded & {
+  catalog: Catalog;
+  broken: readonly BrokenPlugin[];
+  /** Where each plugin lies, by its name. */
+  folders: ReadonlyMap<string, string>;
+};
 
 /** The absolute path of the file that `--config`, `$MEDIC_CONFIG` or the folder names. */
 export function configPath(context: Context, option: string | undefined): string {
@@ -44,8 +49,8 @@ export function moreFolders(context: Context, { plugins }: EquipOptions): string
 export async function equip(
   { config, locate }: Loaded,
   folders: readonly string[] = [],
-): Promise<Pick<Equipped, "catalog" | "broken"> & { problems: Problem[] }> {
-  const { plugins, broken } = await loadPlugins([...config.pluginFolders, ...folders]);
+): Promise<Pick<Equipped, "catalog" | "broken" | "folders"> & { problems: Problem[] }> {
+  const { plugins, broken, folders: places } = await loadPlugins([...config.pluginFolders, ...folders]);
   const catalog = createCatalog(plugins, config.hosts);
   // Of a plugin that is broken nothing is known, so what hosts.yaml says of it is no mistake of hosts.yaml's.
   const unknowable = new Set(broken.map(({ folder }) => basename(folder)));
@@ -55,5 +60,5 @@ export async function equip(
       const text = pathText(path.map((key) => (/^\d+$/.test(key) ? Number(key) : key)));
       return { path: text, ...locate(text, "key"), message };
     });
-  return { catalog, broken, problems };
+  return { catalog, broken, folders: places, problems };
 }

@@ -18,6 +18,7 @@ import { maintenance } from "./maintenance.ts";
 import { report } from "./report.ts";
 import { pluginDescribe, pluginList } from "./plugin/list.ts";
 import { pluginNew } from "./plugin/new.ts";
+import { pluginRecord } from "./plugin/record.ts";
 import { pluginTest } from "./plugin/test.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
@@ -69,12 +70,16 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
     },
   });
   const plugin = defineCommand({
-    meta: { name: "plugin", description: "Make, test, list plugins: medic plugin new | test | list | describe" },
+    meta: {
+      name: "plugin",
+      description: "Make, test, list plugins: medic plugin new | test | record | list | describe",
+    },
     subCommands: {
       new: toCommand(pluginNew, context, answered),
       test: toCommand(pluginTest, context, answered),
       list: toCommand(pluginList, context, answered),
       describe: toCommand(pluginDescribe, context, answered),
+      record: toCommand(pluginRecord, context, answered),
     },
   });
   return defineCommand({

@@ -26,17 +26,9 @@ export const tool = defineVerb({
   takesMore: true,
   async run(args, context, rawArgs): Promise<ExitCode> {
     const equipped = await readEquipped(context, args);
-    if (!Object.hasOwn(equipped.config.hosts, args.host)) {
-      const names = Object.keys(equipped.config.hosts).join(", ");
-      throw new UsageError(`Cannot run a tool on "${args.host}": no such host in hosts.yaml, it has ${names}`);
-    }
+    requireHost(equipped, args.host);
     if (args.tool === undefined) return list(equipped, args.host, args.json === true, context.out);
-    const known = equipped.catalog.tool(args.tool);
-    if (known === undefined) {
-      throw new UsageError(`Cannot run "${args.tool}": no tool is called so. See medic tool ${args.host}`);
-    }
-    const input = inputFrom(rawArgs, equipped.catalog.jsonSchema(known.name));
-    checkInput(known, input, args.host);
+    const { known, input } = askedFor(equipped, args.host, args.tool, rawArgs);
     if (known.kind === "fix" && args.yes !== true) {
       throw new UsageError(`Cannot run "${known.name}": it changes "${args.host}" (${known.risk}). Add --yes to agree`);
     }
@@ -47,6 +39,30 @@ export const tool = defineVerb({
     return exitCodeOf(outcome);
   },
 });
+
+/** The host has to be one of hosts.yaml. */
+export function requireHost({ config }: Equipped, host: string): void {
+  if (Object.hasOwn(config.hosts, host)) return;
+  const names = Object.keys(config.hosts).join(", ");
+  throw new UsageError(`Cannot run a tool on "${host}": no such host in hosts.yaml, it has ${names}`);
+}
+
+/** The tool that a call names and its input, valid by the tool's own schema. `valued`: options of the verb itself. */
+export function askedFor(
+  { catalog }: Equipped,
+  host: string,
+  name: string,
+  rawArgs: readonly string[],
+  valued: readonly string[] = [],
+): { known: Diagnostic | Fix; input: object } {
+  const known = catalog.tool(name);
+  if (known === undefined) {
+    throw new UsageError(`Cannot run "${name}": no tool is called so. See medic tool ${host}`);
+  }
+  const input = inputFrom(rawArgs, catalog.jsonSchema(known.name), valued);
+  checkInput(known, input, host);
+  return { known, input };
+}
 
 type Call = { host: string; tool: string; input: object; approved: boolean };
 
@@ -105,16 +121,21 @@ function list({ catalog }: Equipped, host: string, asJson: boolean, out: Output)
   return 0;
 }
 
-/** `--key value`, `--key=value` and `--flag`, typed by the tool's own schema. */
-export function inputFrom(rawArgs: readonly string[], schema: object): Record<string, unknown> {
-  const own = new Set(["yes", "json", "config", "plugins"]);
+/** `--key value`, `--key=value` and `--flag`, typed by the tool's own schema. `valued`: options that are not the tool's. */
+export function inputFrom(
+  rawArgs: readonly string[],
+  schema: object,
+  valued: readonly string[] = [],
+): Record<string, unknown> {
+  const takingValues = new Set(["config", "plugins", ...valued]);
+  const own = new Set(["yes", "json", ...takingValues]);
   const properties = propertiesOf(schema);
   const input: Record<string, unknown> = {};
   for (let index = 0; index < rawArgs.length; index++) {
     const raw = rawArgs[index] ?? "";
     if (!raw.startsWith("--")) continue;
     const [key, inline] = splitOnce(raw.slice(2));
-    const takesValue = key === "config" || key === "plugins" || (!own.has(key) && properties[key]?.type !== "boolean");
+    const takesValue = takingValues.has(key) || (!own.has(key) && properties[key]?.type !== "boolean");
     const value = inline ?? (takesValue ? rawArgs[++index] : "true");
     if (own.has(key)) continue;
     if (value === undefined) throw new UsageError(`Cannot read "--${key}": it needs a value`);

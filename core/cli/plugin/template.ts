@@ -52,8 +52,8 @@ export const ${code}Status = diagnostic({
       active,
       result: said.get("Result") ?? "",
       run: said.get("InvocationID") ?? "",
-      // While a job is pending, systemd still shows the run that ends.
-      isChanging: (said.get("Job") ?? "") !== "",
+      // While a job is pending, systemd still shows the run that ends. No job is 0, or nothing.
+      isChanging: /^[1-9]/.test(said.get("Job") ?? ""),
     };
   },
 });
