@@ -25,7 +25,14 @@ describe("medic plugin record", () => {
   it("writes what a host answers as a case that holds, with its date and versions", async () => {
     await using scenario = await withCaddy();
     const { code, stderr } = await scenario.medic(
-      ...["plugin", "record", "nexus", "caddy_status", "--case", "it runs on nexus", "--versions", "systemd=252"],
+      "plugin",
+      "record",
+      "nexus",
+      "caddy_status",
+      "--case",
+      "it runs on nexus",
+      "--versions",
+      "systemd=252",
     );
     assert.equal(code, 0, stderr);
     const text = await readFile(join(scenario.plugin, "cases", "recorded-caddy_status.yaml"), "utf8");

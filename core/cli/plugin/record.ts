@@ -91,7 +91,7 @@ function askingOn(host: string, { config, catalog }: Equipped, { transport }: Ha
       const plugin = catalog.pluginOf(tool.name);
       const known = catalog.optionsFor(tool.name, host);
       if ("unavailable" in known) throw new UsageError(`Cannot record "${tool.name}": ${known.unavailable}`);
-      return { parsed: known.options, written: (config.hosts[host]?.plugins[plugin] ?? {}) as object };
+      return { parsed: known.options, written: config.hosts[host]?.plugins[plugin] ?? {} };
     },
     redact: redactText,
     isOwn: (tool, of) => catalog.pluginOf(tool.name) === catalog.pluginOf(of.name),
