@@ -57,6 +57,9 @@ const STEPS: readonly string[] = [
    CREATE INDEX events_of_incident ON events (incident, sequence);
    CREATE INDEX events_of_kind ON events (kind, at);
    CREATE INDEX checkpoints ON events (sequence) WHERE kind = 'checkpoint';
+   -- An event that goes is looked for in both.
+   CREATE INDEX incidents_opened ON incidents (opened);
+   CREATE INDEX incidents_changed ON incidents (changed);
 
    CREATE TRIGGER events_in_order BEFORE INSERT ON events
      WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM events)

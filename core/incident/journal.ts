@@ -198,7 +198,7 @@ export class Journal {
     return this.#sql.snapshot(() => readTallies(this.#sql));
   }
 
-  /** Removes what is older, as far as whole incidents that are over go; see retention.ts. */
+  /** Removes some of what is older, as far as whole incidents that are over go; until undefined. See retention.ts. */
   prune(retainSeconds: number): Pruned | undefined {
     return this.atomically(() =>
       prune({

@@ -9,6 +9,9 @@ import type { Row, Sql } from "./sql.ts";
 
 export type Pruned = { through: number; events: number; incidents: number };
 
+/** Some 5000 at once: nothing else happens meanwhile, and connections have to be kept alive. */
+const AT_ONCE = 5000;
+
 export type PruneParts = {
   sql: Sql;
   /** The owner's setting; seconds. */
@@ -20,7 +23,7 @@ export type PruneParts = {
   dismiss(incident: string, reason: string): void;
 };
 
-/** Call it in a transaction. Undefined when there is nothing to remove. */
+/** Call it in a transaction, and again until it answers with undefined: then there is nothing more to remove. */
 export function prune({ sql, retain, now, sign, dismiss }: PruneParts): Pruned | undefined {
   const before = new Date(now() - retain * 1000).toISOString();
   dismissForgotten(sql, before, (id) => dismiss(id, `nothing was heard of it for ${Math.floor(retain / 86_400)} days`));
@@ -75,12 +78,18 @@ function dismissForgotten(sql: Sql, before: string, dismiss: (id: string) => voi
   for (const { id } of forgotten) dismiss(String(id));
 }
 
-/** The end of the longest beginning that is old enough and cuts through no incident. */
+/** The end of a beginning that is old enough and cuts through no incident; not longer than need be for one step. */
 function lastToGo(sql: Sql, before: string): number {
   const [young] = sql.all("SELECT sequence FROM events WHERE at >= ? ORDER BY sequence LIMIT 1", before);
-  let last =
-    Number(young?.["sequence"] ?? sql.all("SELECT max(sequence) + 1 AS sequence FROM events")[0]?.["sequence"]) - 1;
-  for (;;) {
+  const [ends] = sql.all("SELECT coalesce(min(sequence), 0) AS first, coalesce(max(sequence), 0) AS last FROM events");
+  const first = Number(ends?.["first"]);
+  const old = young === undefined ? Number(ends?.["last"]) : Number(young["sequence"]) - 1;
+  const last = endOfWhole(sql, Math.min(old, first + AT_ONCE - 1));
+  return last >= first ? last : endOfWhole(sql, old);
+}
+
+function endOfWhole(sql: Sql, upTo: number): number {
+  for (let last = upTo; ;) {
     const cut = "SELECT min(opened) AS opened FROM incidents WHERE opened <= ? AND (live = 1 OR changed > ?)";
     const opened = sql.all(cut, last, last)[0]?.["opened"];
     if (opened === null || opened === undefined) return last;

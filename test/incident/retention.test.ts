@@ -143,6 +143,28 @@ describe("pruning", () => {
     assert.deepEqual(journal.verify(), { intact: true, events: 3 });
   });
 
+  it("takes some five thousand events at once, more only where one incident has more, and all of them in the end", () => {
+    const { journal, open, end, days, prune, record } = aged();
+    const said = { kind: "responder-said", responder: "claude", text: "x" } as const;
+    const long = (id: string, events: number): void => {
+      open(id);
+      record(id, ...Array.from({ length: events - 2 }, () => said));
+      end(id);
+    };
+    for (const id of ["a", "b", "c"]) long(id, 2500);
+    long("d", 5001);
+    open("e");
+    end("e");
+    days(31);
+    assert.deepEqual(prune(), { through: 5000, events: 5000, incidents: 2 });
+    assert.equal(journal.verify().intact, true);
+    assert.deepEqual(prune(), { through: 7500, events: 2500, incidents: 1 });
+    assert.deepEqual(prune(), { through: 12_503, events: 5003, incidents: 2 });
+    assert.equal(prune(), undefined);
+    assert.deepEqual(journal.tallies().incidents, { resolved: 5 });
+    assert.deepEqual(journal.verify(), { intact: true, events: 3 });
+  });
+
   it("removes all or nothing", () => {
     const { journal, database, open, end, days, prune } = aged();
     open("a");
