@@ -58,7 +58,7 @@ export function createModel(access: ModelAccess): AskModel {
       const late = timeout.aborted || error instanceof APIConnectionTimeoutError;
       const failure: Reply = late
         ? { is: "broken", why: `no whole reply within ${access.requestSeconds} s` }
-        : failureOf(error, { model: String(request.model), baseUrl, now: access.now });
+        : failureOf(error, { model: String(request.model), baseUrl, apiKey: access.apiKey, now: access.now });
       return usage === undefined ? failure : { ...failure, usage };
     }
   };
@@ -146,11 +146,12 @@ function usageOf(usage: Anthropic.Usage): Usage {
   };
 }
 
-type Asking = { model: string; baseUrl: string; now(): number };
+type Asking = { model: string; baseUrl: string; apiKey: string; now(): number };
 
 function failureOf(error: unknown, asking: Asking): Reply {
   if (!(error instanceof APIError)) return { is: "broken", why: `the reply broke off: ${causeOf(error)}` };
-  const said = bounded(error.apiMessage ?? error.message);
+  // What stands behind baseUrl may say back what it was sent.
+  const said = bounded((error.apiMessage ?? error.message).replaceAll(asking.apiKey, "[key removed]"));
   // An error in the middle of a stream has a type and no status.
   if (error.status === undefined) return error.type === null ? unreachable(error, asking) : midStream(error, said);
   switch (error.status) {

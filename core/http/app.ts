@@ -18,6 +18,7 @@ import { parseAlertmanager } from "../incident/sources/alertmanager.ts";
 import { type GenericMapping, type LabelNames, parseGeneric } from "../incident/sources/generic.ts";
 import { SourceError } from "../incident/sources/source.ts";
 import type { Log } from "../log.ts";
+import { redactText } from "../secrets/redact.ts";
 import type { Approval } from "../incident/approval.ts";
 import { linkRoutes } from "./approval-links.ts";
 import { approvalRoutes, type ApprovalsPart } from "./approvals.ts";
@@ -148,7 +149,7 @@ export function createApp(parts: AppParts): Hono<Variables> {
   app.post("/incidents", async (c) => {
     const { host, service } = valid(investigationShape, await body(c), "the body");
     const taken = await intake.investigate(host, service ?? undefined);
-    if ("refused" in taken) throw new RequestError(404, taken.refused);
+    if ("refused" in taken) throw new RequestError(404, redactText(taken.refused));
     return c.json({ incident: taken }, 202);
   });
 

@@ -1,4 +1,5 @@
 // What is wrong with a request, as its answer says it: a status and one line.
+import { redactText } from "../secrets/redact.ts";
 
 export type RefusalStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 413 | 415 | 429 | 501;
 
@@ -17,5 +18,5 @@ export class RequestError extends Error {
 
 /** What a request says, as an answer may repeat it. */
 export function shown(text: string): string {
-  return text.slice(0, 200);
+  return redactText(text.slice(0, 200));
 }

@@ -7,7 +7,7 @@
 //   resolved: live incident → noted; none fires any more and nobody works on it → resolved{by: monitor}
 import { randomInt } from "node:crypto";
 import type { Log } from "../log.ts";
-import { redactValue } from "../secrets/redact.ts";
+import { redactText, redactValue } from "../secrets/redact.ts";
 import { type Alert, incidentKey, type Target, withoutSecrets } from "./alert.ts";
 import {
   type IncidentEvent,
@@ -53,6 +53,10 @@ export function createIntake(parts: IntakeParts): Intake {
   return {
     accept: (alerts) => commit(() => takeAll(parts, alerts)),
     async investigate(host, service) {
+      // It would be in the incident's key, and so everywhere.
+      if (service !== undefined && redactText(service) !== service) {
+        return { refused: "Cannot investigate: what stands in the service's place looks like a secret" };
+      }
       const target = parts.targetFor(host, service);
       if ("unclear" in target) return { refused: `Cannot investigate: ${target.unclear}` };
       const alert = requestOf(target, parts.now());

@@ -12,6 +12,8 @@ const FORMS: readonly (readonly [form: RegExp, replacement: string])[] = [
     /(?<![A-Za-z0-9])(?:sk-|[srp]k_(?:live|test)_|whsec_|xox[abeoprs]-|xapp-|gh[oprsu]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat)-|npm_|dckr_pat_|hf_|tskey-|hv[bs]\.|glsa_|glc_|dop_v1_|shpat_|pypi-|lin_api_|xkeysib-|PMAK-|GOCSPX-|ya29\.|SG\.)[A-Za-z0-9._-]{12,}/g,
     TOKEN,
   ],
+  // Medic's own; what it is measured by begins alike and is shorter.
+  [/(?<![A-Za-z0-9])medic_[A-Za-z0-9_-]{40,}/g, TOKEN],
   [/(?<![A-Za-z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])/g, TOKEN],
   [/(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}/g, TOKEN],
   [/(?<![A-Za-z0-9])AGE-SECRET-KEY-1[A-Z0-9]{20,}/gi, TOKEN],

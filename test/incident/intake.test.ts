@@ -9,6 +9,20 @@ const resolved = (bend: Parameters<typeof alert>[0] = {}) => alert({ status: "re
 const later = "2026-11-23T13:00:00.000Z";
 
 describe("a firing alert", () => {
+  it("lists a hundred firing fingerprints of an incident, the newest, from a monitor that never gives one twice", async () => {
+    const { intake, journal } = world();
+    const all = Array.from({ length: 101 }, (_, index) => alert({ fingerprint: `f${index}` }));
+    const { incidents } = await intake.accept(all.slice(0, 100));
+    const id = incidents[0]?.id ?? "";
+    assert.equal(journal.incident(id)?.firing[0], "f0");
+    await intake.accept(all.slice(100));
+    assert.equal(journal.incident(id)?.alerts, 101);
+    assert.deepEqual(
+      journal.incident(id)?.firing,
+      all.slice(1).map(({ fingerprint }) => fingerprint),
+    );
+  });
+
   it("opens an incident that has an id one can read and sort", async () => {
     const { intake, journal } = world();
     const { accepted, ignored, incidents } = await intake.accept([alert()]);
