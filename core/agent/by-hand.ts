@@ -3,9 +3,10 @@
 // evidence, intent, verdict and end, also when it is broken off in the middle.
 import type { IncidentEvent } from "../incident/incident.ts";
 import type { Call, Incident } from "../plugin/contract.ts";
+import { nothingKnown } from "./apply.ts";
 import { messageOf, type Tools } from "./diagnosis.ts";
 import { redactWords } from "./redact.ts";
-import { gather } from "./respond.ts";
+import { endOfFix, gather } from "./respond.ts";
 import type { Toolbox, ToolOutcome } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
 
@@ -44,7 +45,7 @@ async function runFix(parts: ByHandParts, call: ByHand, signal: AbortSignal): Pr
   };
   try {
     const outcome = await askFor(parts, call, { key, record: write, ...evidence }, signal);
-    if (outcome.kind === "fix") write(endOf(outcome));
+    if (outcome.kind === "fix") write(endOfFix(outcome));
     return outcome;
   } catch (error) {
     // Nobody else takes it up: an incident without an end would say for ever that a fix is under way.
@@ -78,22 +79,7 @@ function brokenOff(written: readonly IncidentEvent[], why: string): IncidentEven
   const outcome = written.some(({ kind }) => kind === "fix-dispatched") ? "unverified" : "unknown";
   const { tool, input } = started;
   return [
-    { kind: "fix-judged", tool, input, outcome, why: `broken off: ${why}` },
+    { kind: "fix-judged", tool, input, outcome, facts: nothingKnown, why: `broken off: ${why}` },
     { kind: "escalated", reason },
   ];
-}
-
-function endOf({ tool, outcome, why, planned }: Extract<ToolOutcome, { kind: "fix" }>): IncidentEvent {
-  const said = `${tool}: ${outcome}: ${why}`;
-  switch (outcome) {
-    case "fixed":
-      return { kind: "resolved", by: "medic", why };
-    case "recovered":
-      return { kind: "resolved", by: "itself", why };
-    case "refused":
-      // Nothing was changed, so there is nothing for anybody to look after.
-      return { kind: "dismissed", reason: said };
-    default:
-      return { kind: "escalated", reason: said, ...(planned === undefined ? {} : { planned }) };
-  }
 }

@@ -2,7 +2,7 @@
 // transport, into a finding or the reason why there is none. It never throws for a call, except when aborted.
 import * as v from "valibot";
 import type { Asked } from "../incident/incident.ts";
-import type { Command, Diagnostic, Fix, Refusal, Result, Unavailable } from "../plugin/contract.ts";
+import type { Command, Diagnostic, Fix, Refusal, Result, Schema, Unavailable } from "../plugin/contract.ts";
 import { keepNewest, presentable, redactText } from "./redact.ts";
 import type { OfferedTool, ToolCall } from "./responder.ts";
 
@@ -15,6 +15,8 @@ export type How = {
   tool: string;
   /** The host's own commandTimeout when absent. */ commandSeconds?: number;
   signal?: AbortSignal;
+  /** The path on the host that the command has to take before it runs. Refused: nothing ran (not `dispatched`). */
+  claim?: string;
 };
 
 /** What the toolbox asks of the plugins. */
@@ -78,6 +80,20 @@ export async function diagnose(
   return { asked: { ...asked(), outcome: "found", finding: presentable(finding, bytesMax) }, finding };
 }
 
+/** Asks one of core's own diagnostics, which no catalog has. */
+export async function askOwn<S extends Schema, F extends object>(
+  reach: Reach,
+  host: string,
+  tool: Diagnostic<S, F>,
+  input: v.InferOutput<S>,
+  signal: AbortSignal,
+): Promise<F | Unavailable> {
+  const command = tool.command(input, {});
+  if ("refused" in command) return { unavailable: command.refused };
+  const result = await runTwiceIfLost(reach, host, tool, command, signal);
+  return "unavailable" in result ? result : tool.parse(result, input, {});
+}
+
 /** Known, enabled on this host, and its input valid: the tool, the parsed input, its plugin's options here. */
 export function knownCall(
   tools: Tools,
@@ -112,7 +128,7 @@ export function messageOf(error: unknown): string {
 async function runTwiceIfLost(
   reach: Reach,
   host: string,
-  tool: Diagnostic,
+  tool: Pick<Diagnostic, "name" | "timeoutSeconds">,
   command: Command,
   signal: AbortSignal,
 ): Promise<Result | Unavailable> {

@@ -8,13 +8,14 @@
 //
 // It refuses to know how commands travel, what a plugin is for, and which model there is.
 import type { Target } from "../incident/alert.ts";
+import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
 import type { Calls, Incident } from "../plugin/contract.ts";
 import { agreementOf, isQuestion, questionOf } from "./approval.ts";
 import type { Unfixed } from "./observer.ts";
 import { redactWords } from "./redact.ts";
 import { askRunbooks, type FittingRunbooks, runFix } from "./runbook.ts";
-import type { Conclusion, Responder, Toolbox } from "./responder.ts";
+import type { Conclusion, EndedFix, Responder, Toolbox } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
 
 export type RespondParts = {
@@ -24,6 +25,8 @@ export type RespondParts = {
   runbooksFor: FittingRunbooks;
   /** What to keep before any fix: the healing plugin's evidence and the host's own. */
   evidenceFor(incident: Incident, plugin: string | undefined): readonly Calls[string][];
+  /** A fix that an earlier process left in this incident without a verdict. */
+  leftFix(incident: string): UnjudgedFix | undefined;
   /** Writes to the journal, durably, before it returns. */
   record(incident: string, event: IncidentEvent): void;
   /** How long a person has to answer; absent where nobody can be asked. */
@@ -43,11 +46,8 @@ export function createRespond(parts: RespondParts): Respond {
     const write = (event: IncidentEvent): void => parts.record(record.id, redactWords(event));
     const { target } = record;
     if ("unclear" in target) return write({ kind: "escalated", reason: target.unclear });
-    write({ kind: "investigation-started", resumed: record.state.is !== "open" });
-
     const { approvalSeconds, now } = parts;
     const mayAsk = approvalSeconds !== undefined && how.dryRun !== true;
-    const incident = incidentOf(record, target);
     const tools = parts.toolboxFor({
       key: record.key,
       host: target.host,
@@ -60,6 +60,16 @@ export function createRespond(parts: RespondParts): Respond {
       refusal: record.refusal,
       mayAsk,
     });
+    const left = parts.leftFix(record.id);
+    if (left !== undefined) {
+      const ended = await tools.takeUp(left, signal);
+      // Whoever asked by hand is gone: the fix was all there was to do. What is not known is a person's in any case.
+      const isOver = record.byHand === true || ended.outcome === "unknown" || ended.outcome === "unverified";
+      if (isOver) return write(endOfFix(ended));
+    }
+    write({ kind: "investigation-started", resumed: record.state.is !== "open" });
+
+    const incident = incidentOf(record, target, tools.attempts);
     const evidence = await gather(parts.evidenceFor(incident, target.plugin), tools, write, now, signal);
     const briefing = { evidence, record: write, signal };
     const first = await agreed(record, tools, signal);
@@ -89,6 +99,22 @@ async function agreed(
 function beside(first: Conclusion | undefined, conclusion: Conclusion): Conclusion {
   if (first?.is !== "unsettled" || conclusion.is !== "escalate") return conclusion;
   return { ...conclusion, reason: `${first.reason}; ${conclusion.reason}` };
+}
+
+/** How an incident ends that was about one fix. */
+export function endOfFix({ tool, outcome, why, planned }: EndedFix): IncidentEvent {
+  const said = `${tool}: ${outcome}: ${why}`;
+  switch (outcome) {
+    case "fixed":
+      return { kind: "resolved", by: "medic", why };
+    case "recovered":
+      return { kind: "resolved", by: "itself", why };
+    case "refused":
+      // Nothing was changed, so there is nothing for anybody to look after.
+      return { kind: "dismissed", reason: said };
+    default:
+      return { kind: "escalated", reason: said, ...(planned === undefined ? {} : { planned }) };
+  }
 }
 
 /** Asks all of it at once, and writes down what was seen. */
@@ -169,11 +195,15 @@ function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEven
   write({ kind: "escalated", reason: conclusion.reason, ...(planned === undefined ? {} : { planned }) });
 }
 
-function incidentOf(record: IncidentRecord, target: Exclude<Target, { unclear: string }>): Incident {
+function incidentOf(
+  record: IncidentRecord,
+  target: Exclude<Target, { unclear: string }>,
+  attempts: Incident["attempts"],
+): Incident {
   const { name, labels, annotations, startsAt } = record.alert;
   const { host, service, plugin } = target;
   const alert = { name, labels, annotations, startsAt };
-  return { host, service, ...(plugin === undefined ? {} : { plugin }), alert, attempts: record.attempts };
+  return { host, service, ...(plugin === undefined ? {} : { plugin }), alert, attempts: [...attempts] };
 }
 
 function inWords(conclusion: Conclusion): string {

@@ -1,15 +1,30 @@
 // What a responder is, and what it may hold: the incident, the toolbox, a way to write down what it says. `runbook.ts`
 // and `claude.ts` implement it; `respond.ts` asks them in the owner's order.
+import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
 import type { Calls, Diagnostic, Fix, FixOutcome, Incident, Seen } from "../plugin/contract.ts";
 
 /** One tool call as a responder asks for it; the input is checked by the toolbox. */
 export type ToolCall = { tool: string; input: unknown };
 
-/** What became of a tool call. `text` of `why` is for people and models; a refusal is final for whoever asked. */
+/**
+ * What became of a tool call. `text` of `why` is for people and models; a refusal is final for whoever asked, except for
+ * one that says `lookAgain`: the service was changed by somebody else just before.
+ */
 export type ToolOutcome =
   | (Asked & { kind: "diagnostic" })
-  | { kind: "fix"; tool: string; input: object; outcome: FixOutcome; why: string; planned?: PlannedFix };
+  | {
+      kind: "fix";
+      tool: string;
+      input: object;
+      outcome: FixOutcome;
+      why: string;
+      planned?: PlannedFix;
+      lookAgain?: true;
+    };
+
+/** A fix that ran, and what it came to. */
+export type EndedFix = { tool: string; outcome: FixOutcome; why: string; planned?: PlannedFix };
 
 /** A tool that this incident may use, with the options its host gives it. */
 export type OfferedTool = { tool: Diagnostic | Fix; plugin: string; /** JSON Schema of the input. */ schema: object };
@@ -20,6 +35,8 @@ export interface Toolbox {
   readonly tools: readonly OfferedTool[];
   /** One turn: all diagnostics in parallel, then the fixes one at a time. Answers stand in the order of the calls; never throws for a call. */
   turn(calls: readonly ToolCall[], signal: AbortSignal): Promise<ToolOutcome[]>;
+  /** Follows a fix that another process left to its verdict; never runs a step. Throws only when aborted. */
+  takeUp(left: UnjudgedFix, signal: AbortSignal): Promise<EndedFix>;
   /** One round of a runbook's inquiry. */
   ask<C extends Calls>(calls: C, signal: AbortSignal): Promise<Seen<C>>;
   /** Fixes that ran or were refused in this incident, oldest first. */

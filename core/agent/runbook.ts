@@ -71,6 +71,7 @@ export async function runFix(
   if (outcome?.kind !== "fix") return { is: "unsettled", reason: `"${tool}" is not a fix` };
   switch (outcome.outcome) {
     case "refused":
+      if (outcome.lookAgain === true) return undefined;
       return outcome.planned === undefined
         ? { is: "unsettled", reason: `${tool} was refused: ${outcome.why}` }
         : { is: "escalate", reason: `${tool}: ${outcome.why}`, planned: outcome.planned };

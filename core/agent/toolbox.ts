@@ -1,17 +1,18 @@
 // The toolbox: the only door to a host during an incident. Every call passes its gates in one order, visible in `#fix`
 // and in diagnosis.ts: known? → valid? → permitted? → transport. A fix goes on: seen → planned → gate.ts (policy, budgets) →
-// apply.ts (intent in the journal → steps → verification). It refuses to know who asks (runbook, model or person) and how
+// apply.ts (last look → intent in the journal → steps → verification). It refuses to know who asks (runbook, model or person) and how
 // commands travel.
+import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
 import type { Attempt, Calls, Fix, FixOutcome, Incident, Seen, Unavailable } from "../plugin/contract.ts";
 import { conclude } from "../plugin/inquiry.ts";
 import type { Log } from "../log.ts";
-import { type ApplyParts, applyFix } from "./apply.ts";
+import { type ApplyParts, applyFix, nothingKnown, type Subject, takeUpFix } from "./apply.ts";
 import { type Answer, asObject, diagnose, knownCall, type Tools } from "./diagnosis.ts";
 import { createFixTurns, type InTurn } from "./fix-turns.ts";
 import { type Asking, gate, type GateParts, type Stopped } from "./gate.ts";
 import type { Unfixed } from "./observer.ts";
-import type { OfferedTool, Toolbox, ToolCall, ToolOutcome } from "./responder.ts";
+import type { EndedFix, OfferedTool, Toolbox, ToolCall, ToolOutcome } from "./responder.ts";
 
 export type ToolboxParts = ApplyParts &
   GateParts & {
@@ -38,7 +39,7 @@ export function createToolboxes(parts: ToolboxParts, inTurn: InTurn = createFixT
   return (errand) => new IncidentToolbox(parts, errand, inTurn);
 }
 
-type Verdict = { outcome: FixOutcome; why: string; planned?: PlannedFix };
+type Verdict = { outcome: FixOutcome; why: string; planned?: PlannedFix; lookAgain?: true };
 
 class IncidentToolbox implements Toolbox {
   readonly #parts: ToolboxParts;
@@ -162,12 +163,36 @@ class IncidentToolbox implements Toolbox {
       return verdict;
     }
     await this.#errand.beforeFix?.(plan.touches);
-    // Aborted while it looked: what has not begun does not begin.
-    signal.throwIfAborted();
+    const begun = await applyFix(this.#parts, this.#subject(tool, input, watch, signal), { plan, before }, signal);
+    if ("refused" in begun) return this.#refuse(tool.name, input, begun.refused);
+    if ("overtaken" in begun) {
+      // Nothing of ours happened, so it is no attempt: the responder looks at what is there now.
+      this.#errand.record({ kind: "fix-overtaken", tool: tool.name, input, why: begun.overtaken });
+      return { outcome: "refused", why: `${begun.overtaken}. Look again before deciding`, lookAgain: true };
+    }
+    return this.#attempted(tool.name, input, { outcome: begun.outcome, why: begun.why });
+  }
+
+  takeUp(left: UnjudgedFix, signal: AbortSignal): Promise<EndedFix> {
+    const { tool: name, input } = left.intent;
+    return this.#inTurn(this.#errand.host, async () => {
+      const known = knownCall(this.#parts.tools, this.#errand.host, { tool: name, input });
+      if ("refused" in known || known.tool.kind !== "fix") {
+        const reason = "refused" in known ? known.refused : "it is no fix any more";
+        const why = `Medic was stopped during it, and cannot ask the host about it now: ${reason}`;
+        this.#errand.record({ kind: "fix-judged", tool: name, input, outcome: "unknown", facts: nothingKnown, why });
+        return { tool: name, ...this.#attempted(name, input, { outcome: "unknown", why }) };
+      }
+      const watch = known.tool.watch(known.input, known.options);
+      const subject = this.#subject(known.tool, known.input, watch, signal);
+      const { outcome, why } = await takeUpFix(this.#parts, subject, left, signal);
+      return { tool: name, ...this.#attempted(name, input, { outcome, why }) };
+    });
+  }
+
+  #subject(fix: Fix, input: object, watch: Calls, signal: AbortSignal): Subject {
     const { host, record } = this.#errand;
-    const look = async (): Promise<Seen<Calls>> => (await this.#look(watch, signal)).seen;
-    const verdict = await applyFix(this.#parts, { host, fix: tool, input, plan, before, look, record }, signal);
-    return this.#attempted(tool.name, input, { outcome: verdict.outcome, why: verdict.why });
+    return { host, fix, input, record, look: async () => (await this.#look(watch, signal)).seen };
   }
 
   #stop(tool: string, input: object, { why, planned, isDry }: Stopped): Verdict {

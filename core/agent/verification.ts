@@ -1,16 +1,23 @@
 // Verification: did the fix work, as the host shows it? Polls what the fix watches until there is a verdict. A fix is
-// judged by three facts: it *began* (its steps ended well), something *changed* (the marker), the service is *healthy*
-// and stays so with the same marker. `fixed` needs all three; nothing a model or an exit code says can replace one.
+// judged by three facts: it *began* (its claim), something *changed* (the marker), the service is *healthy* and stays so
+// with the same marker. `fixed` needs all three; nothing a model or an exit code says can replace one.
 import type { Calls, Fix, FixOutcome, Found, Seen } from "../plugin/contract.ts";
-import type { Dispatch } from "../incident/incident.ts";
+import type { Dispatch, Fact, Facts } from "../incident/fix.ts";
 
-export type Verdict = { outcome: FixOutcome; why: string; marker?: string; firstHealthyAt?: string };
+export type Verdict = { outcome: FixOutcome; facts: Facts; why: string; marker?: string; firstHealthyAt?: string };
+
+/** How a fix went that there is something to verify of. */
+export type Begun = Extract<Dispatch, { is: "done" | "applied" | "rebooted" | "unknown" }>;
 
 export type Watched = {
   fix: Fix;
   input: object;
   before: Found<Calls>;
-  dispatch: Extract<Dispatch, { is: "done" | "unknown" }>;
+  /** The run of the service before the fix. */
+  marker: string | undefined;
+  /** How many steps the fix has. */
+  steps: number;
+  dispatch: Begun;
   withinSeconds: number;
   stableSeconds: number;
   /** Asks what the fix watches, once. */
@@ -62,51 +69,83 @@ export async function verify(watched: Watched): Promise<Verdict> {
   }
 }
 
-function sightOf({ fix, before, input }: Watched, seen: Seen<Calls>): Sight {
+/** The first key that could not be seen, and why. */
+export function blindSpot(seen: Seen<Calls>): string | undefined {
   for (const [key, finding] of Object.entries(seen)) {
-    if ("unavailable" in finding) return { is: "blind", why: `${key}: ${finding.unavailable}` };
+    if ("unavailable" in finding) return `${key}: ${finding.unavailable}`;
   }
-  const now = seen;
-  const marker = fix.marker?.(now);
+  return undefined;
+}
+
+function sightOf({ fix, before, input }: Watched, seen: Seen<Calls>): Sight {
+  const blind = blindSpot(seen);
+  if (blind !== undefined) return { is: "blind", why: blind };
+  const marker = fix.marker?.(seen);
   // Without a marker the service is in transition: a restart under way must not count as health.
   if (fix.marker !== undefined && marker === undefined) return { is: "sick", marker };
-  return { is: fix.healthy(now, before, input) ? "healthy" : "sick", marker };
+  return { is: fix.healthy(seen, before, input) ? "healthy" : "sick", marker };
 }
 
 function healthyVerdict(watched: Watched, marker: string | undefined, heldSeconds: number, at: string): Verdict {
+  const { dispatch, steps } = watched;
+  const facts: Facts = { began: hasBegun(dispatch), changed: hasChanged(watched, marker, true), healthy: "yes" };
   const held = `healthy for ${Math.round(heldSeconds)} s`;
-  const seen = { firstHealthyAt: at, ...(marker === undefined ? {} : { marker }) };
-  if (watched.dispatch.is === "unknown") {
-    return {
-      outcome: "recovered",
-      why: `${held}, but it is not known whether the fix ran: ${watched.dispatch.why}`,
-      ...seen,
-    };
-  }
-  const { fix, before, input } = watched;
-  // Where runs have no name, only health that was not there before shows that something changed.
-  const changed = fix.marker === undefined ? !fix.healthy(before, before, input) : marker !== fix.marker(before);
-  if (!changed)
-    return {
-      outcome: "recovered",
-      why: `${held}, but as before: nothing shows that the fix changed anything`,
-      ...seen,
-    };
-  return { outcome: "fixed", why: held, ...seen };
+  const recovered = (but: string): Verdict => ({
+    outcome: "recovered",
+    facts,
+    why: `${held}, but ${but}`,
+    firstHealthyAt: at,
+    ...(marker === undefined ? {} : { marker }),
+  });
+  if (dispatch.is === "rebooted") return recovered(dispatch.why);
+  if (facts.began !== "yes") return recovered(`it is not known whether the fix ran: ${whyOf(dispatch)}`);
+  if (facts.changed !== "yes") return recovered("as before: nothing shows that the fix changed anything");
+  const began = stepsOf(dispatch) ?? steps;
+  if (began < steps) return recovered(`only ${began} of its ${steps} steps ran: ${whyOf(dispatch)}`);
+  const why = dispatch.is === "done" ? held : `${held}; ${whyOf(dispatch)}`;
+  return { outcome: "fixed", facts, why, firstHealthyAt: at, ...(marker === undefined ? {} : { marker }) };
 }
 
 function sickVerdict(watched: Watched, sight: Sight, firstHealthyAt: string | undefined): Verdict {
+  const { dispatch } = watched;
   const seen = firstHealthyAt === undefined ? {} : { firstHealthyAt };
   const within = `within ${watched.withinSeconds} s`;
-  if (sight.is === "blind")
-    return { outcome: "unverified", why: `the host could not be asked ${within}: ${sight.why}`, ...seen };
-  if (watched.dispatch.is === "unknown") return { outcome: "unknown", why: watched.dispatch.why, ...seen };
+  const began = hasBegun(dispatch);
+  if (sight.is === "blind") {
+    const facts: Facts = { began, changed: dispatch.is === "applied" ? "yes" : "unknown", healthy: "unknown" };
+    return { outcome: "unverified", facts, why: `the host could not be asked ${within}: ${sight.why}`, ...seen };
+  }
+  const facts: Facts = { began, changed: hasChanged(watched, sight.marker, false), healthy: "no" };
+  if (dispatch.is === "unknown") return { outcome: "unknown", facts, why: dispatch.why, ...seen };
   const why =
     firstHealthyAt === undefined ? `not healthy ${within}` : `healthy at first, but it did not stay so ${within}`;
   return {
     outcome: "not-fixed",
-    why,
+    facts,
+    why: dispatch.is === "done" ? why : `${why}; ${whyOf(dispatch)}`,
     ...seen,
-    ...(sight.is === "sick" && sight.marker !== undefined ? { marker: sight.marker } : {}),
+    ...(sight.marker === undefined ? {} : { marker: sight.marker }),
   };
+}
+
+function hasBegun(dispatch: Begun): Fact {
+  return dispatch.is === "done" || stepsOf(dispatch) !== undefined ? "yes" : "unknown";
+}
+
+function stepsOf(dispatch: Begun): number | undefined {
+  return "steps" in dispatch ? dispatch.steps : undefined;
+}
+
+function hasChanged(watched: Watched, now: string | undefined, isHealthy: boolean): Fact {
+  const { fix, before, input, marker, dispatch } = watched;
+  // After a boot everything runs anew: that says nothing of the fix.
+  if (dispatch.is === "rebooted") return "unknown";
+  if (fix.marker !== undefined) return now === undefined ? "unknown" : now === marker ? "no" : "yes";
+  // Where runs have no name, only health that was not there before shows that something changed.
+  if (!isHealthy) return "unknown";
+  return fix.healthy(before, before, input) ? "no" : "yes";
+}
+
+function whyOf(dispatch: Begun): string {
+  return "why" in dispatch ? dispatch.why : "its steps ended well";
 }

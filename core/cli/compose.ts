@@ -12,6 +12,7 @@ import { createToolboxes, type Errand } from "../agent/toolbox.ts";
 import type { Config } from "../config/schema.ts";
 import { openByHand } from "../incident/by-hand.ts";
 import { createDesk, type Desk } from "../incident/desk.ts";
+import { unjudgedFix } from "../incident/incident.ts";
 import { createIntake, type Intake } from "../incident/intake.ts";
 import type { Journal } from "../incident/journal.ts";
 import { heldFor, type Maintenance, windowInWords } from "../incident/maintenance.ts";
@@ -81,6 +82,11 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
           const window = maintenance.over(host, services);
           return window === undefined ? undefined : windowInWords(window);
         },
+        identities: {
+          hostKey: (host) => transport.statistics().find((one) => one.host === host)?.hostKey,
+          pinned: (host) => config.hosts[host]?.hostKey,
+          recorded: (host) => journal.identityOf(host),
+        },
         fixesSince: (host, of, sinceMs) => journal.fixesSince(host, of, sinceMs),
         now: Date.now,
         sleep,
@@ -143,6 +149,7 @@ export function composeMedic(
       runbooksFor,
       evidenceFor: (one, plugin) => catalog.evidenceFor(one, plugin),
       ...(asks ? { approvalSeconds: config.approvals.within } : {}),
+      leftFix: (id) => unjudgedFix(journal.events(id)),
       record: (id, event) => void journal.append([{ ...event, incident: id }]),
       sleep,
       now: Date.now,

@@ -1,5 +1,6 @@
 // An incident's story for people: what was seen, done, proven, and why nothing more. Pure: a record and its events in,
 // lines out; `explain`, `investigate` and the demo's timeline print them.
+import type { Facts } from "../incident/fix.ts";
 import type { Asked, IncidentRecord, JournalEvent } from "../incident/incident.ts";
 import type { Command } from "../plugin/contract.ts";
 import { commandText, printable } from "../incident/shown.ts";
@@ -85,6 +86,8 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [paint("yellow", `nobody answered for ${event.tool}: silence is a no`)];
     case "approval-withdrawn":
       return [`nobody has to agree to ${event.tool} any more: ${printable(event.why)}`];
+    case "fix-overtaken":
+      return [`fix not begun: ${event.tool}: ${printable(event.why)}`];
     case "fix-started":
       return [
         `fix ${paint("bold", event.tool)}, touching ${event.touches.map(printable).join(", ")} (on disk before it leaves)`,
@@ -93,7 +96,7 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
     case "fix-dispatched":
       return [dispatchInWords(event.dispatch)];
     case "fix-judged":
-      return [`${outcomeInColour(event.outcome, paint)}: ${printable(event.why)}`];
+      return [`${outcomeInColour(event.outcome, paint)}: ${printable(event.why)}`, factsInWords(event.facts)];
     case "resolved":
       return [paint("green", `resolved by ${event.by}: ${printable(event.why)}`)];
     case "escalated":
@@ -171,9 +174,20 @@ function dispatchInWords(dispatch: Extract<JournalEvent, { kind: "fix-dispatched
       return `step ${dispatch.step + 1} ended with ${dispatch.exit}: ${printable(dispatch.said)}`;
     case "not-sent":
       return `nothing ran: ${printable(dispatch.why)}`;
-    default:
+    case "not-applied":
+      return `nothing ran, and nothing will: ${printable(dispatch.why)}`;
+    case "applied":
+      return `no answer, but the host shows that it ran: ${printable(dispatch.why)}; watching the host`;
+    case "rebooted":
       return `not known whether it ran: ${printable(dispatch.why)}; watching the host`;
+    default:
+      return `not known ${dispatch.steps === undefined ? "whether it ran" : "what it came to"}: ${printable(dispatch.why)}; watching the host`;
   }
+}
+
+/** What an outcome stands on. */
+function factsInWords({ began, changed, healthy }: Facts): string {
+  return `  began: ${began}   changed: ${changed}   healthy: ${healthy}`;
 }
 
 function outcomeInColour(outcome: string, paint: Paint): string {

@@ -134,6 +134,7 @@ export const hostsShape = v.object({
       latency: v.object({ queue: latencyShape, dial: latencyShape, open: latencyShape, run: latencyShape }),
       nextDialSeconds: v.optional(count),
       connectedAt: v.optional(instant),
+      hostKey: v.optional(v.string()),
       lastError: v.optional(v.string()),
     }),
   ),

@@ -15,6 +15,7 @@ import {
   isWithPerson,
   type JournalEvent,
   resolvedByMonitor,
+  unjudgedFix,
 } from "./incident.ts";
 import type { Journal } from "./journal.ts";
 
@@ -85,8 +86,11 @@ class OneDesk implements Desk {
     const { journal, log } = this.#parts;
     const left = journal.incidents({ states: ["open", "investigating", "fixing", "verifying"] }).reverse();
     for (const record of left) {
-      const end = afterInterruption(record, this.#lastFix(record));
-      if (end.length > 0) journal.append(end.map((event) => ({ ...event, incident: record.id })));
+      // Asked for by hand, and nobody waits for it any more: what has not begun does not begin. Everything else is worked
+      // on again, first of all a fix that was under way: `respond` asks the host what became of it.
+      if (record.byHand === true && unjudgedFix(journal.events(record.id)) === undefined) {
+        journal.append([{ incident: record.id, kind: "dismissed", reason: "Medic stopped before the fix began" }]);
+      }
       const now = journal.incident(record.id);
       log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is: now?.state.is });
       if (now !== undefined && isActive(now.state)) this.#offer(now);
@@ -287,17 +291,6 @@ function heldOf({ state }: IncidentRecord): Held | undefined {
 
 type FixStarted = Extract<IncidentEvent, { kind: "fix-started" }>;
 
-/** What a process that starts writes about an incident that the last one left. Nothing that may have run runs again. */
-function afterInterruption(record: IncidentRecord, fix: FixStarted | undefined): IncidentEvent[] {
-  if (fix === undefined) {
-    return record.byHand === true ? [{ kind: "dismissed", reason: "Medic stopped before the fix began" }] : [];
-  }
-  if (record.byHand === true) return escalation(record, "Medic stopped", fix);
-  if (record.state.is === "fixing") return escalation(record, "Medic stopped", fix);
-  // It ran and nobody watched what came of it: an attempt like any other, so that it is not tried again.
-  return [judgedAs(fix, "unverified", "Medic stopped before the host could show that it helped")];
-}
-
 function escalation(record: IncidentRecord, reason: string, fix: FixStarted | undefined): IncidentEvent[] {
   if (fix === undefined) return [{ kind: "escalated", reason }];
   const [outcome, doing] =
@@ -310,7 +303,8 @@ function escalation(record: IncidentRecord, reason: string, fix: FixStarted | un
 }
 
 function judgedAs(fix: FixStarted, outcome: "unknown" | "unverified", why: string): IncidentEvent {
-  return { kind: "fix-judged", tool: fix.tool, input: fix.input, outcome, why };
+  const facts = { began: "unknown", changed: "unknown", healthy: "unknown" } as const;
+  return { kind: "fix-judged", tool: fix.tool, input: fix.input, outcome, facts, why };
 }
 
 function messageOf(error: unknown): string {

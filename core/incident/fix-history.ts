@@ -2,6 +2,7 @@
 // under way. Counted by what a fix touches and not only by the incident it was for, because a service has one budget,
 // whoever asks: an alert of its own, one of a neighbour, or a person. Reads; knows no policy.
 import type { SQLInputValue } from "node:sqlite";
+import type { HostIdentity } from "./fix.ts";
 
 /** A service, as fixes name it: the key of its incidents, and the names that a fix of it disturbs. */
 export type FixScope = { key: string; touches: readonly string[] };
@@ -18,6 +19,20 @@ const JUDGED = `coalesce((SELECT judged.body ->> '$.outcome' FROM events AS judg
                            WHERE judged.incident = events.incident AND judged.kind = 'fix-judged'
                              AND judged.sequence > events.sequence
                            ORDER BY judged.sequence LIMIT 1), 'unknown')`;
+
+/** Which machine a host was when a fix was last begun there, or when a person accepted another one since. */
+export function readIdentity(query: Query, host: string): HostIdentity | undefined {
+  const [row] = query(
+    `SELECT events.body -> '$.identity' AS identity
+       FROM events LEFT JOIN incidents ON incidents.id = events.incident
+      WHERE (events.kind = 'fix-started' AND incidents.host = ?)
+         OR (events.kind = 'host-accepted' AND events.body ->> '$.host' = ?)
+      ORDER BY events.sequence DESC LIMIT 1`,
+    host,
+    host,
+  );
+  return row === undefined ? undefined : (JSON.parse(String(row["identity"])) as HostIdentity);
+}
 
 /** Reads what became of the fixes since a time. An incident that was resolved since has shown its end. */
 export function readFixHistory(query: Query, host: string, { key, touches }: FixScope, sinceMs: number): FixHistory {

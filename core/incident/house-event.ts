@@ -1,4 +1,5 @@
 // What the journal keeps that belongs to no incident: it stands in the same chain, has no `incident`, and changes none.
+import type { HostIdentity } from "./fix.ts";
 
 /** Signs off that the events up to `through` were removed, so that the chain can be followed from there on. */
 export type Checkpoint = {
@@ -22,7 +23,10 @@ export type MaintenanceEvent =
   | { kind: "maintenance-started"; host: string; service?: string; until: string; by: string; reason?: string }
   | { kind: "maintenance-ended"; host: string; service?: string; by: string };
 
-export type HouseEvent = Checkpoint | MaintenanceEvent;
+/** A person says that this is the machine a host's name stands for from now on. */
+export type HostAccepted = { kind: "host-accepted"; host: string; identity: HostIdentity; by: string };
+
+export type HouseEvent = Checkpoint | MaintenanceEvent | HostAccepted;
 
 /** What the journal adds to an event. `sequence` counts over all events from 1; `at` is ISO 8601, UTC. */
 export type Written = { sequence: number; at: string };

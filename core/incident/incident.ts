@@ -12,6 +12,7 @@
 //                └─▶ dismissed{reason}
 import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
 import { type Alert, holdOf, isFromPerson, type Target } from "./alert.ts";
+import type { Dispatch, Facts, Intent, UnjudgedFix } from "./fix.ts";
 import type { Written } from "./house-event.ts";
 
 export type State =
@@ -104,20 +105,16 @@ export type IncidentEvent =
   | { kind: "approval-denied"; approval: string; by: string; tool: string; input: object }
   | { kind: "approval-expired"; approval: string; tool: string }
   | { kind: "approval-withdrawn"; approval: string; tool: string; why: string }
-  | {
-      kind: "fix-started";
-      tool: string;
-      input: object;
-      steps: readonly Command[];
-      touches: readonly string[];
-      marker?: string;
-    }
+  /** The service was changed by somebody else between the look and the dispatch. Nothing ran, and it is no attempt. */
+  | { kind: "fix-overtaken"; tool: string; input: object; why: string }
+  | ({ kind: "fix-started" } & Intent)
   | { kind: "fix-dispatched"; tool: string; dispatch: Dispatch }
   | {
       kind: "fix-judged";
       tool: string;
       input: object;
       outcome: FixOutcome;
+      facts: Facts;
       why: string;
       marker?: string;
       /** When the service was first seen healthy after the fix; ISO 8601. */
@@ -127,12 +124,16 @@ export type IncidentEvent =
   | { kind: "escalated"; reason: string; planned?: PlannedFix }
   | { kind: "dismissed"; reason: string };
 
-/** What is known of the steps: all ended with 0; one ended otherwise; never left; or nobody knows. */
-export type Dispatch =
-  | { is: "done"; seconds: number }
-  | { is: "failed"; step: number; exit: number; said: string }
-  | { is: "not-sent"; why: string }
-  | { is: "unknown"; why: string };
+/** The last fix of an incident that has no verdict. */
+export function unjudgedFix(events: readonly IncidentEvent[]): UnjudgedFix | undefined {
+  const at = events.findLastIndex(({ kind }) => kind === "fix-started");
+  const intent = events[at];
+  if (intent?.kind !== "fix-started") return undefined;
+  const since = events.slice(at);
+  if (since.some(({ kind }) => kind === "fix-judged")) return undefined;
+  const dispatched = since.find((event) => event.kind === "fix-dispatched");
+  return dispatched === undefined ? { intent } : { intent, dispatch: dispatched.dispatch };
+}
 
 /** An event to be written down: the incident it belongs to is the writer's to say. */
 export type NewEvent = IncidentEvent & { incident: string };

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { audit, type Audited, exportLines, type Kept } from "./audit.ts";
 import { canonical, GENESIS, type Head, linkOf, type Verified } from "./chain.ts";
-import { type FixHistory, type FixScope, readFixHistory } from "./fix-history.ts";
+import { type FixHistory, type FixScope, readFixHistory, readIdentity } from "./fix-history.ts";
+import type { HostIdentity } from "./fix.ts";
 import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent, State } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
@@ -191,6 +192,11 @@ export class Journal {
     const sql = `SELECT body FROM events WHERE kind IN ${kinds} AND at >= ? ORDER BY sequence`;
     const rows = this.#sql.all(sql, new Date(sinceMs).toISOString());
     return rows.map((row) => JSON.parse(String(row["body"])) as MaintenanceEvent & Written);
+  }
+
+  /** Which machine fixes have met under a host's name. */
+  identityOf(host: string): HostIdentity | undefined {
+    return readIdentity((sql, ...values) => this.#sql.all(sql, ...values), host);
   }
 
   /** How many incidents there were of each state, and fixes of each outcome. */

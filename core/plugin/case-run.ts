@@ -66,7 +66,7 @@ function runDiagnostic(tool: Diagnostic, input: object, options: object, one: To
 }
 
 function runFix(tool: Fix, input: object, options: object, one: ToolCase): void {
-  onlyKeys(one, ["before", "answers", "plan", "refused", "after", "healthy", "marker"]);
+  onlyKeys(one, ["before", "answers", "plan", "refused", "after", "healthy", "marker", "pending"]);
   const watched = tool.watch(input, options);
   for (const call of Object.values(watched)) validInput(call.tool, call.input);
   const keys = Object.keys(watched).toSorted();
@@ -76,11 +76,12 @@ function runFix(tool: Fix, input: object, options: object, one: ToolCase): void 
   if (one.after !== undefined) {
     assert.deepEqual(Object.keys(one.after).toSorted(), keys, '"after" has to give a finding for each key it watches');
     assert.ok(
-      one.healthy !== undefined || one.marker !== undefined,
-      'a case with "after" expects "healthy" or "marker"',
+      one.healthy !== undefined || one.marker !== undefined || one.pending !== undefined,
+      'a case with "after" expects "healthy", "marker" or "pending"',
     );
     if (one.healthy !== undefined) assert.equal(tool.healthy(one.after, before, input), one.healthy, "healthy");
     if (one.marker !== undefined) assert.equal(tool.marker?.(one.after), one.marker, "marker");
+    if (one.pending !== undefined) assert.equal(tool.pending?.(one.after) ?? false, one.pending, "pending");
     return;
   }
   const plan = answered(tool.plan(input, options, before), one.answers);

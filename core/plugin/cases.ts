@@ -66,6 +66,7 @@ const toolCase = v.strictObject({
   after: v.optional(v.record(v.string(), finding)),
   healthy: v.optional(v.boolean()),
   marker: v.optional(v.string()),
+  pending: v.optional(v.boolean()),
 });
 
 const runbookCase = v.strictObject({

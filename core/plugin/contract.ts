@@ -73,6 +73,13 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
   /** Names this run of the service (StartedAt, InvocationID); undefined while in transition. */
   marker?(now: Found<W>): string | undefined;
   healthy(now: Found<W>, before: Found<W>, input: Out<S>): boolean;
+  /** Whether the service is being changed at this moment (systemd's pending job), so that its marker may still move. */
+  pending?(now: Found<W>): boolean;
+  /**
+   * How long after its client is gone, with nothing pending, a step may still change the marker: docker goes on with a
+   * restart whose client died. 60 when absent.
+   */
+  settleSeconds?: number;
   /** How long to wait for `healthy`, and how long it has to hold with the same marker. */
   withinSeconds: number;
   stableSeconds: number;

@@ -48,10 +48,13 @@ function toolProblems(tool: unknown, index: number): string[] {
 }
 
 function fixProblems(fix: Loose): string[] {
-  const problems = [...functions(fix, ["watch", "plan", "healthy"]), ...optionalFunctions(fix, ["marker"])];
+  const problems = [...functions(fix, ["watch", "plan", "healthy"]), ...optionalFunctions(fix, ["marker", "pending"])];
   if (!risks.includes(String(fix["risk"])))
     problems.push(`risk ${words(fix["risk"])} is not one of ${risks.join(", ")}`);
   if (!isPositive(fix["withinSeconds"])) problems.push("withinSeconds is not positive");
+  if (fix["settleSeconds"] !== undefined && !isPositive(fix["settleSeconds"])) {
+    problems.push("settleSeconds is not positive");
+  }
   if (fix["stableSeconds"] !== 0 && !isPositive(fix["stableSeconds"])) problems.push("stableSeconds is not 0 or more");
   return problems;
 }

@@ -12,6 +12,8 @@ export type TransportErrorKind =
   | "ChannelRefused"
   | "CommandTimeout"
   | "ConnectionLost"
+  | "ClaimTaken"
+  | "ClaimRefused"
   | "Aborted"
   | "Closed";
 

@@ -76,6 +76,10 @@ export class LinkConnection {
     return this.slots.taken - this.#warm.held;
   }
 
+  get hostKey(): string | undefined {
+    return this.#parts.connection.fingerprint;
+  }
+
   get warm(): number {
     return this.#warm.open;
   }

@@ -73,11 +73,11 @@ export class LinkConnections {
 
   statistics(): Pick<
     HostStatistics,
-    "state" | "open" | "inFlight" | "channelLimit" | "warm" | "connectedAt" | "nextDialSeconds"
+    "state" | "open" | "inFlight" | "channelLimit" | "warm" | "connectedAt" | "hostKey" | "nextDialSeconds"
   > {
     const sum = (count: (one: LinkConnection) => number) => this.#all.reduce((all, one) => all + count(one), 0);
     const nextDialSeconds = Math.ceil(this.#breaker.waitSeconds);
-    const connectedAt = this.#all[0]?.connectedAt;
+    const { connectedAt, hostKey } = this.#all[0] ?? {};
     return {
       state: this.#state(),
       open: this.#all.length,
@@ -85,6 +85,7 @@ export class LinkConnections {
       channelLimit: this.#limit.value,
       warm: sum(({ warm }) => warm),
       ...(connectedAt === undefined ? {} : { connectedAt }),
+      ...(hostKey === undefined ? {} : { hostKey }),
       ...(nextDialSeconds === 0 ? {} : { nextDialSeconds }),
     };
   }

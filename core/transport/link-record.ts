@@ -34,6 +34,8 @@ export type HostStatistics = {
   nextDialSeconds?: number;
   /** ISO 8601; of the oldest connection that is open. */
   connectedAt?: string;
+  /** `SHA256:…`, of the same connection. */
+  hostKey?: string;
   lastError?: string;
 };
 

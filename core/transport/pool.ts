@@ -11,7 +11,7 @@ import { Jump } from "./jump.ts";
 import { Link } from "./link.ts";
 import type { DrainSeconds, PoolSettings } from "./link-settings.ts";
 import type { HostStatistics } from "./link-record.ts";
-import { render } from "./quote.ts";
+import { claimRefusal, render } from "./quote.ts";
 import type { How } from "./request.ts";
 
 export { TransportError } from "./errors.ts";
@@ -80,8 +80,10 @@ class Pool implements Transport {
     const { privilege, pool } = way.settings;
     const terms = { ...how, commandSeconds: how.commandSeconds ?? pool.commandTimeout };
     const limit = how.kind === "diagnostic" ? { killAfterSeconds: terms.commandSeconds } : {};
+    const claim = how.claim === undefined ? {} : { claim: how.claim };
     try {
-      return await way.link.run(render(command, { privilege, ...limit }), terms);
+      const result = await way.link.run(render(command, { privilege, ...limit, ...claim }), terms);
+      return how.claim === undefined ? result : unlessRefused(result, host, how);
     } catch (error) {
       const isUnsent = error instanceof TransportError && error.kind === "Closed" && !error.dispatched;
       // It waited for a link that was made anew meanwhile.
@@ -181,6 +183,19 @@ class Pool implements Transport {
     const left = way.link.close("reconfigured", leavingSeconds).finally(() => this.#leaving.delete(way));
     this.#leaving.set(way, left);
   }
+}
+
+/** What a claim kept from running has no result of its own. */
+function unlessRefused(result: Result, host: string, { tool }: How): Result {
+  const refusal = claimRefusal(result);
+  if (refusal === undefined) return result;
+  const doing = `Cannot run "${tool}" on "${host}"`;
+  if (refusal === "taken") {
+    const why = `${doing}: its claim on the host is taken already, so it may have run`;
+    throw new TransportError("ClaimTaken", host, why, { dispatched: true });
+  }
+  const why = `${doing}: its claim cannot be made on the host (is the disk full, or read-only?); nothing ran`;
+  throw new TransportError("ClaimRefused", host, why);
 }
 
 /** Two hosts of the same identity are reached by the same connection; a jump's identity is part of it. */

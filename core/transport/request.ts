@@ -19,6 +19,8 @@ export type How = {
   /** Over queue, dial, channel and command; `commandSeconds` plus the host's dialTimeout when absent. */
   deadlineSeconds?: number;
   signal?: AbortSignal | undefined;
+  /** For a fix: the path of the claim on the host through which it runs; see `render`. */
+  claim?: string;
 };
 
 /** With the host's own setting filled in. */

@@ -101,11 +101,19 @@ export const dockerRestart = fix({
     };
   },
   marker: ({ status }) => runOf(status),
+  pending,
+  // While docker waits for the old process to end, nothing shows that a restart is under way.
+  settleSeconds: 90,
   healthy: ({ status, network }) => isWell(status) && network.exists && !network.deadNamespace,
   withinSeconds,
   stableSeconds: 30,
   timeoutSeconds: 120,
 });
+
+/** Docker is between two runs of it. */
+function pending({ status }: { status: ContainerStatus }): boolean {
+  return status.exists && status.state === "restarting";
+}
 
 /** What forbids any fix of a container. */
 function objectionTo(status: ContainerStatus, name: string): string | undefined {

@@ -47,6 +47,8 @@ export const scryptedRestart = fix({
   marker: ({ status }) => status.run ?? undefined,
   healthy: ({ status, probe }, before) => isWell(status, probe) && hasPluginsOf(status, before.status),
   withinSeconds: 600,
+  // `docker restart -t 30` waits that long for the old process, and nothing shows it.
+  settleSeconds: 60,
   stableSeconds: 120,
   timeoutSeconds: 90,
 });

@@ -8,6 +8,9 @@ import { hitStartLimit, neverRan, systemdStatus, type UnitStatus } from "./statu
 const watch = ({ unit }: { unit: string }) => ({ status: call(systemdStatus, { unit }) });
 type Seen = Found<ReturnType<typeof watch>>;
 
+/** A job that was asked for shows at once, and one that is over shows its marker: nothing pending soon means nothing. */
+const settleSeconds = 10;
+
 /** Units whose restart can cut Medic off from the host, end Medic itself, or stop everything at once. */
 const delicate: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^(?:ssh|sshd|dropbear)(?:@.*)?\.(?:service|socket)$/, "it carries Medic's own connection"],
@@ -39,8 +42,10 @@ export const systemdStart = fix({
     return planOf(freed("start", found), found, [found.id]);
   },
   marker,
+  pending,
   healthy: isWell,
   withinSeconds: 120,
+  settleSeconds,
   stableSeconds: 30,
   timeoutSeconds: 120,
 });
@@ -59,8 +64,10 @@ export const systemdRestart = fix({
     return planOf(freed("restart", found), found, [found.id, ...found.carries], options);
   },
   marker,
+  pending,
   healthy: isWell,
   withinSeconds: 120,
+  settleSeconds,
   stableSeconds: 30,
   timeoutSeconds: 120,
 });
@@ -80,9 +87,11 @@ export const systemdReload = fix({
     return planOf([["root", "systemctl", "reload", "--", found.id]], found, [found.id]);
   },
   // No marker: a reload keeps the run, and systemd counts none.
+  pending,
   healthy: ({ status }, before) =>
     isRunning(status) && status.exists && before.status.exists && status.invocation === before.status.invocation,
   withinSeconds: 60,
+  settleSeconds,
   stableSeconds: 10,
   timeoutSeconds: 90,
 });
@@ -102,6 +111,7 @@ export const systemdDaemonReload = fix({
   marker: ({ status }) => (status.exists ? `NeedDaemonReload=${status.needsDaemonReload ? "yes" : "no"}` : undefined),
   healthy: ({ status }) => status.exists && !status.needsDaemonReload,
   withinSeconds: 30,
+  settleSeconds,
   stableSeconds: 0,
 });
 
@@ -120,6 +130,7 @@ export const systemdResetFailed = fix({
   marker: ({ status }) => (status.exists ? `${status.active} after ${status.invocation || "no run"}` : undefined),
   healthy: ({ status }) => status.exists && status.active !== "failed",
   withinSeconds: 30,
+  settleSeconds,
   stableSeconds: 0,
 });
 
@@ -178,6 +189,11 @@ function planOf(
 /** The run. While a job is pending, systemd still shows the invocation of the run that ends. */
 function marker({ status }: Seen): string | undefined {
   return status.exists && status.job === 0 && status.invocation !== "" ? status.invocation : undefined;
+}
+
+/** systemd goes on with a job whose `systemctl` is gone. */
+function pending({ status }: Seen): boolean {
+  return status.exists && status.job !== 0;
 }
 
 function isWell({ status }: Seen): boolean {

@@ -239,9 +239,10 @@ describe("the toolbox, fixing", () => {
 
   it("never runs a fix again whose end is unknown, and refuses every other after it", async () => {
     const { host, toolboxFor, errand } = toyAgent();
-    host.intercept = (argv) => {
-      if (argv.at(-2) === "on") throw transportError("ConnectionLost", true);
-      return undefined;
+    host.intercept = (argv, { claim }) => {
+      if (argv.at(-2) !== "on") return undefined;
+      host.take(claim ?? "");
+      throw transportError("ConnectionLost", true);
     };
     const tools = toolboxFor(errand);
     const [first] = await tools.turn([on], never);

@@ -14,6 +14,8 @@ async function verifyLamp(lampAt: (seconds: number) => Lamp, more: Partial<Watch
     fix: lampOn,
     input: { name: "lamp" },
     before: { lamp: { on: false, run: "1" } },
+    marker: "1",
+    steps: 1,
     dispatch: { is: "done", seconds: 1 },
     withinSeconds: 20,
     stableSeconds: 5,

@@ -9,7 +9,7 @@ import type { ToolRequest } from "../../core/http/app.ts";
 import * as shapes from "../../core/http/shapes.ts";
 import { newToken, ownerOf, presentedToken, roles } from "../../core/http/tokens.ts";
 import { createJournal } from "../../core/incident/journal.ts";
-import { fixStarted, world } from "../incident/world.ts";
+import { facts, fixStarted, world } from "../incident/world.ts";
 import { frontDoor, limits, statistics, webhook } from "./front-door.ts";
 
 async function answer<S extends v.GenericSchema>(
@@ -335,7 +335,7 @@ describe("GET /incidents", () => {
   it("tells one incident's story, and that there is none", async () => {
     const { ask, opened, record } = frontDoor();
     const id = await opened();
-    const judged = { kind: "fix-judged", tool: "x", input: {}, outcome: "fixed", why: "it runs" } as const;
+    const judged = { kind: "fix-judged", tool: "x", input: {}, outcome: "fixed", facts, why: "it runs" } as const;
     record(id, fixStarted, { ...judged, firstHealthyAt: "2026-11-23T12:00:07.000Z" });
     record(id, { kind: "resolved", by: "medic", why: "it runs" });
     const story = await answer(await ask(`/incidents/${id}`), 200, shapes.incidentStoryShape);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { metricsText, metricsType, type Measured } from "../../core/http/metrics.ts";
-import { fixStarted } from "../incident/world.ts";
+import { facts, fixStarted } from "../incident/world.ts";
 import { frontDoor, statistics, webhook } from "./front-door.ts";
 
 const measured: Measured = {
@@ -72,7 +72,15 @@ describe("GET /metrics", () => {
     const { id: incident } = record;
     journal.append([
       { incident, ...fixStarted },
-      { incident, kind: "fix-judged", tool: "docker_restart", input: {}, outcome: "not-fixed", why: "still down" },
+      {
+        incident,
+        kind: "fix-judged",
+        tool: "docker_restart",
+        input: {},
+        outcome: "not-fixed",
+        facts,
+        why: "still down",
+      },
     ]);
     const response = await ask("/metrics");
     assert.equal(response.status, 200);

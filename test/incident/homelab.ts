@@ -7,7 +7,7 @@ import { createApprovals } from "../../core/incident/approvals.ts";
 import { createDesk, type Desk } from "../../core/incident/desk.ts";
 import { createIntake } from "../../core/incident/intake.ts";
 import { createMemoryJournal, type Journal } from "../../core/incident/journal.ts";
-import type { NewEvent } from "../../core/incident/incident.ts";
+import { type NewEvent, unjudgedFix } from "../../core/incident/incident.ts";
 import { targetFor, targetOf } from "../../core/incident/target.ts";
 import { silent } from "../../core/log.ts";
 import { toyAgent } from "../support/agent.ts";
@@ -51,6 +51,7 @@ export function homelab(bend: Parameters<typeof toyAgent>[0] & { approvalSeconds
       responders: [createRunbookResponder(runbooksFor, (seconds, signal) => clock.sleep(seconds * 1000, signal))],
       toolboxFor: createToolboxes({ ...parts, fixesSince: (host, of, since) => journal.fixesSince(host, of, since) }),
       runbooksFor,
+      leftFix: (id) => unjudgedFix(journal.events(id)),
       evidenceFor: catalog.evidenceFor.bind(catalog),
       record: (incident, event) => void append([{ ...event, incident }]),
       ...(bend.approvalSeconds === undefined ? {} : { approvalSeconds: bend.approvalSeconds }),

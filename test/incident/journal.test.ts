@@ -10,7 +10,7 @@ import { type JournalEvent, type NewEvent, reduce } from "../../core/incident/in
 import { JournalError } from "../../core/incident/journal-error.ts";
 import { createJournal, createMemoryJournal, openJournal, readJournal } from "../../core/incident/journal.ts";
 import { fakeClock } from "../support/clock.ts";
-import { alert, fixStarted, world } from "./world.ts";
+import { alert, facts, fixStarted, world } from "./world.ts";
 
 const root = mkdtempSync(join(tmpdir(), "medic-journal-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -216,7 +216,7 @@ describe("the journal", () => {
     record("i1", fixStarted);
     assert.deepEqual(openOf(["scrypted"]), { tool: "docker_restart", incident: "i1" });
     assert.equal(openOf(["redis"]), undefined);
-    const judged = { kind: "fix-judged", tool: "docker_restart", input: {}, why: "x" } as const;
+    const judged = { kind: "fix-judged", tool: "docker_restart", input: {}, facts, why: "x" } as const;
     record("i1", { ...judged, outcome: "not-fixed" });
     assert.equal(openOf(["scrypted"]), undefined);
     record("i1", fixStarted, { ...judged, outcome: "unverified" }, { kind: "escalated", reason: "x" });

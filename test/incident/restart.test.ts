@@ -40,12 +40,12 @@ describe("an alert about the lamp", () => {
       assert.ok(state?.is === "resolved" || state?.is === "escalated", `killed after ${stops} events: ${state?.is}`);
       assert.equal(journal.verify().intact, true);
       assert.ok(host.count("on") <= 1, `killed after ${stops} events: the fix ran ${host.count("on")} times`);
-      if (left === "fixing") assert.equal(state.is, "escalated");
-      if (ran === 0 && left !== "fixing") assert.equal(state.is, "resolved");
+      // Its claim is taken or it is Medic's: a fix that never left is no reason to leave the rest to a person.
+      assert.equal(host.count("on"), ran === 0 && left === "fixing" ? 0 : 1);
       ends.set(`${left} → ${state.is}`, (ends.get(`${left} → ${state.is}`) ?? 0) + 1);
     }
     assert.ok(stops > 8, `only ${stops} places to stop at`);
-    for (const way of ["open → resolved", "investigating → resolved", "fixing → escalated", "verifying → resolved"]) {
+    for (const way of ["open → resolved", "investigating → resolved", "fixing → resolved", "verifying → resolved"]) {
       assert.ok(ends.has(way), `${way} is not among ${[...ends.keys()].join(", ")}`);
     }
   });

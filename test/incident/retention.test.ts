@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { createJournal, type Journal } from "../../core/incident/journal.ts";
 import { isOver } from "../../core/incident/incident.ts";
 import { fakeClock } from "../support/clock.ts";
-import { alert, fixStarted, world } from "./world.ts";
+import { facts, alert, fixStarted, world } from "./world.ts";
 
 const DAY = 86_400;
 const RETAIN = 30 * DAY;
@@ -31,7 +31,7 @@ describe("pruning", () => {
   it("removes old incidents whole, under a checkpoint that says what was there, and the chain goes on from it", () => {
     const { journal, open, end, days, prune, record } = aged();
     open("a");
-    record("a", fixStarted, { kind: "fix-judged", tool: "x", input: {}, outcome: "fixed", why: "" });
+    record("a", fixStarted, { kind: "fix-judged", tool: "x", input: {}, outcome: "fixed", facts, why: "" });
     end("a");
     open("b");
     const { hash } = journal.head();

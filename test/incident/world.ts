@@ -83,10 +83,18 @@ export function forever(_milliseconds: number, signal: AbortSignal): Promise<voi
   });
 }
 
+export const facts = { began: "yes", changed: "yes", healthy: "yes" } as const;
+
 export const fixStarted: IncidentEvent = {
   kind: "fix-started",
   tool: "docker_restart",
   input: { name: "scrypted" },
   steps: [["root", "docker", "restart", "abc"]],
   touches: ["scrypted"],
+  attempt: "0".repeat(32),
+  place: `/tmp/medic-${"0".repeat(32)}`,
+  identity: {},
+  before: {},
+  withinSeconds: 120,
+  stableSeconds: 30,
 };

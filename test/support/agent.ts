@@ -21,8 +21,16 @@ export function toyAgent(
   const parts: ToolboxParts = {
     reach: host,
     tools: catalog,
+    identities: { hostKey: () => undefined, pinned: () => undefined, recorded: () => undefined },
     ownership: () => ({ trust: bend.trust ?? "disruptive", protect: bend.protect ?? [] }),
-    limits: { fixesPerService: 3, fixesPerHost: 6, fixesInAll: 20, fixWindow: 3600, findingBytes: 65_536 },
+    limits: {
+      fixesPerService: 3,
+      fixesPerHost: 6,
+      fixesInAll: 20,
+      fixWindow: 3600,
+      findingBytes: 65_536,
+      incident: 600,
+    },
     fixesSince: () => {
       const count = events.filter((event) => event.kind === "fix-started").length;
       return { service: count, host: count, all: count };

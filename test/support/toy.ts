@@ -89,10 +89,18 @@ export const toyPlugin = definePlugin({
 
 type Lamp = { on: boolean; run: number; note?: string };
 
+/** The machine's own words, which a test may change under Medic. */
+type Machine = { id: string; boot: string; isFull: boolean };
+
 /** What a test may bend: each hook sees the command and may answer or throw in the host's place. */
 export class ToyHost {
   readonly lamps = new Map<string, Lamp>([["lamp", { on: false, run: 1 }]]);
   readonly commands: { argv: Command; how: How }[] = [];
+  readonly machine: Machine = { id: "toy", boot: "boot-1", isFull: false };
+  /** What lies in the folders of claims, by path: a dispatch's folder or Medic's file. */
+  readonly claims = new Map<string, "folder" | "file">();
+  /** Whether the process that took a claim is still there. */
+  isRunning = false;
   inFlight = 0;
   inFlightMax = 0;
   intercept: (argv: Command, how: How) => Promise<Result | undefined> | Result | undefined = () => undefined;
@@ -103,7 +111,10 @@ export class ToyHost {
     this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
     try {
       await new Promise((resolve) => setImmediate(resolve));
-      return (await this.intercept(argv, how)) ?? this.#answer(argv);
+      const answered = await this.intercept(argv, how);
+      if (answered !== undefined) return answered;
+      if (how.claim !== undefined) this.take(how.claim);
+      return how.tool.startsWith("claims_") ? this.#ofClaims(how.tool, argv.slice(4)) : this.#answer(argv);
     } finally {
       this.inFlight--;
     }
@@ -112,6 +123,39 @@ export class ToyHost {
   /** How often this verb reached the host. */
   count(verb: string): number {
     return this.commands.filter(({ argv }) => argv.includes(verb)).length;
+  }
+
+  /** What a dispatch does first; a test may do it in place of a dispatch whose answer is lost. */
+  take(claim: string): void {
+    const folder = claim.slice(0, claim.lastIndexOf("/"));
+    const isRefused = this.machine.isFull || !this.claims.has(folder);
+    if (this.claims.has(claim)) throw transportError("ClaimTaken", true);
+    if (isRefused) throw transportError("ClaimRefused", false);
+    this.claims.set(claim, "folder");
+  }
+
+  /** Core's own scripts, which a real sh reads in test/agent/claim.test.ts. */
+  #ofClaims(tool: string, [place = "", from = "0", steps = "0"]: readonly string[]): Result {
+    const who = [`machine ${this.machine.id}`, `boot ${this.machine.boot}`];
+    if (tool === "claims_prepare") {
+      if (this.machine.isFull) return text(who);
+      this.claims.set(`/tmp/medic-${place}`, "folder");
+      return text([`place /tmp/medic-${place}`, ...who]);
+    }
+    if (tool === "claims_drop") {
+      for (const path of this.claims.keys()) if (path.startsWith(place)) this.claims.delete(path);
+      return text([]);
+    }
+    if (!this.claims.has(place)) return text(who);
+    const lines = [...who, "folder there"];
+    for (let step = Number(from); step < Number(steps); step++) {
+      const claim = `${place}/${step}`;
+      if (!this.claims.has(claim) && !this.machine.isFull) this.claims.set(claim, "file");
+      const is = this.claims.get(claim);
+      const taken = `claim taken ${this.isRunning ? "yes" : "no"}`;
+      lines.push(is === "folder" ? taken : is === "file" ? "claim ours" : "claim not-made");
+    }
+    return text(lines);
   }
 
   #answer(argv: Command): Result {
@@ -124,6 +168,10 @@ export class ToyHost {
     }
     return answer({ on: lamp.on, run: String(lamp.run), ...(lamp.note === undefined ? {} : { note: lamp.note }) });
   }
+}
+
+function text(lines: readonly string[]): Result {
+  return { exit: 0, stdout: lines.map((line) => `${line}\n`).join(""), stderr: "", cutBytes: 0 };
 }
 
 export function answer(value: object): Result {
