@@ -127,8 +127,9 @@ export interface Plugin<S extends Schema = Schema> {
   summary: string;
   /** What hosts.yaml may say under `plugins: { <name>: … }`. Defaults must make `{}` valid unless an option is vital. */
   options: S;
-  tools: readonly (Diagnostic | Fix)[];
-  runbooks: readonly Runbook[];
+  /** Their options are this plugin's: another annotation than what `options` makes does not compile. */
+  tools: readonly (Diagnostic<Schema, object, Out<S>> | Fix<Schema, Calls, Out<S>>)[];
+  runbooks: readonly Runbook<Out<S>>[];
   /** Names (globs) of services this plugin heals on a host with these options; decides whose incident an alert is. */
   heals?(options: Out<S>): readonly string[];
   /** Only this plugin's fixes may touch these names. */

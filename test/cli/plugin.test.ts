@@ -57,7 +57,14 @@ describe("medic plugin new", () => {
     const types = () => spawnSync(node, [tsc, "-p", join(folder, "fan")], { encoding: "utf8" });
     assert.equal(types().stdout, "");
     const file = join(folder, "fan", "plugin.ts");
-    await writeFile(file, (await readFile(file, "utf8")).replace("{ unit }: Options) => [", "{ nuit }: Options) => ["));
+    const good = await readFile(file, "utf8");
+    // Options that the schema does not make, said by hand.
+    await writeFile(
+      file,
+      good.replace("type Options = v.InferOutput<typeof options>", "type Options = { unit: number }"),
+    );
+    assert.match(types().stdout, /not assignable/);
+    await writeFile(file, good.replace("{ unit }: Options) => [", "{ nuit }: Options) => ["));
     assert.match(types().stdout, /Property 'nuit' does not exist/);
   });
 
