@@ -15,14 +15,15 @@ export type Ground = {
   sshd: Sshd;
   proxy: FaultProxy;
   /** Starts them all at once; each writes its number on the host, then sleeps. */
-  run(count: number, sleepSeconds?: number, kind?: How["kind"]): Promise<Told[]>;
+  run(count: number, sleepSeconds?: number, kind?: How["kind"]): Promise<void>;
   /** Until so many of the commands have begun on the host. */
   begun(count: number): Promise<void>;
-  ran(): string[];
   /** The processes that sshd runs for those who are logged in, as that user. */
   sessions(): number[];
   /** sshd reads its files again; connections stay. */
   reload(): Promise<void>;
+  /** Cuts the link, until Medic has noticed. */
+  lose(): Promise<void>;
   revokeKey(): void;
   changeHostKey(): void;
   /** Until nothing of a client's runs on the host any more, so that the count is final. */
@@ -58,7 +59,7 @@ export async function takeGround(keepIn: string, limits?: ServerLimits): Promise
   let commands = 0;
   let isClosed = false;
 
-  const runOne = async (sleepSeconds: number, kind: How["kind"]): Promise<Told> => {
+  const runOne = async (sleepSeconds: number, kind: How["kind"]): Promise<void> => {
     const id = String((commands += 1));
     const told = await transport
       .run("host", ["sh", "-c", record, "medic", id, ranPath, String(sleepSeconds)], { kind, tool: "bench" })
@@ -72,12 +73,8 @@ export async function takeGround(keepIn: string, limits?: ServerLimits): Promise
         return { id, told: error.dispatched ? "unknown" : "denied", error: error.kind };
       });
     appendFileSync(join(keepIn, "told.jsonl"), `${JSON.stringify(told)}\n`);
-    return told;
   };
-  const ran = () =>
-    readFileSync(ranPath, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
+  const ran = () => readFileSync(ranPath, "utf8").match(/\n/g)?.length ?? 0;
   const sessions = () => childrenOf(sshd.pid).flatMap((monitor) => childrenOf(monitor));
   const waitFor = async (what: string, isSo: () => boolean, withinSeconds = 30) => {
     for (const startedAt = performance.now(); !isSo();) {
@@ -89,16 +86,20 @@ export async function takeGround(keepIn: string, limits?: ServerLimits): Promise
   return {
     sshd,
     proxy,
-    run: (count, sleepSeconds = 0, kind = "diagnostic") =>
-      Promise.all(Array.from({ length: count }, () => runOne(sleepSeconds, kind))),
-    begun: (count) => waitFor(`${count} commands did not begin`, () => ran().length >= count),
-    ran,
+    async run(count, sleepSeconds = 0, kind = "diagnostic") {
+      await Promise.all(Array.from({ length: count }, () => runOne(sleepSeconds, kind)));
+    },
+    begun: (count) => waitFor(`${count} commands did not begin`, () => ran() >= count),
     sessions,
     async reload() {
       const listens = () => readFileSync(logPath, "utf8").match(/^Server listening /gm)?.length ?? 0;
       const before = listens();
       process.kill(sshd.pid, "SIGHUP");
       await waitFor("sshd did not listen again", () => listens() > before);
+    },
+    async lose() {
+      proxy.cut();
+      await waitFor("Medic did not notice the cut", () => transport.statistics().every(({ open }) => open === 0));
     },
     revokeKey: () => writeFileSync(`${identity}.pub`, "\n"),
     changeHostKey: () => writeFileSync(join(sshd.folder, "host"), generateKeyPair().private, { mode: 0o600 }),
@@ -115,7 +116,9 @@ export async function takeGround(keepIn: string, limits?: ServerLimits): Promise
       await transport.close();
       await proxy.close();
       copyFileSync(ranPath, join(keepIn, "ran"));
-      copyFileSync(logPath, join(keepIn, "sshd.log"));
+      // Where this machine keeps its temporary files is nobody's business.
+      const log = readFileSync(logPath, "utf8").replaceAll(sshd.folder, "FOLDER");
+      writeFileSync(join(keepIn, "sshd.log"), log);
       await sshd.close();
     },
   };

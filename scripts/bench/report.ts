@@ -5,7 +5,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { barChart } from "./chart.ts";
 import type { ConnectionsReport } from "./connections.ts";
-import type { FaultsReport } from "./faults.ts";
+import { keepRecords } from "./fault-records.ts";
+import { recount, type FaultsReport } from "./faults.ts";
 import type { BenchReport, Row } from "./report-shape.ts";
 import { descriptions } from "./roster.ts";
 import { faultCells, faultHead, rowCells, rowHead, targetCells } from "./table.ts";
@@ -14,6 +15,8 @@ import { throughputMiB } from "./throughput.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const folder = join(root, "docs/benchmarks");
+/** The folder of the fault table's raw records, in that folder. */
+const keptRecords = "faults";
 const order = ["latency", "burst", "dial", "throughput", "scale"];
 
 type Saved = BenchReport | FaultsReport | ConnectionsReport;
@@ -21,7 +24,9 @@ type Saved = BenchReport | FaultsReport | ConnectionsReport;
 export function save(report: Saved): void {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${nameOf(report)}.json`);
-  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
+  const kept = isFaults(report) ? { ...report, records: keptRecords } : report;
+  if (isFaults(report)) keepRecords(report.records, join(folder, keptRecords));
+  writeFileSync(path, `${JSON.stringify(kept, null, 2)}\n`);
   format();
   process.stderr.write(`saved ${path}\n`);
 }
@@ -31,6 +36,7 @@ export function writeReport(): number {
   const reports = readdirSync(folder)
     .filter((file) => file.endsWith(".json"))
     .map((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as Saved);
+  for (const report of reports.filter(isFaults)) recount(report, join(folder, report.records));
   if (reports.length === 0) throw new Error(`Cannot write a report: no runs in ${folder}. Run npm run bench -- all`);
   for (const report of reports.filter(isMeasured)) {
     for (const { file, svg } of charts(report)) writeFileSync(join(folder, file), svg);
@@ -116,12 +122,14 @@ ${markdown(["client", "", "burst", "connections", "failed", "ms"], cells)}
 `;
 }
 
-function faultsSection({ date, server, seed, results }: FaultsReport): string {
+function faultsSection({ date, server, seed, results, records }: FaultsReport): string {
   const held = results.filter(({ holds }) => holds).length;
   return `## faults
 
 ${held} of ${results.length} hold. What callers were told, and what the host itself recorded: *denied* is an error that says
-nothing ran, *unknown* one that says it may have. ${date.slice(0, 10)}, ${server.version}, seed ${seed}.
+nothing ran, *unknown* one that says it may have. ${date.slice(0, 10)}, ${server.version}, seed ${seed}. The raw records of both sides lie in [${records}](${records}), a folder for each row in
+order: \`told.jsonl.gz\` (what each caller was told), \`ran.gz\` (each command's number, written by the command itself on the
+host) and \`sshd.log.gz\`. \`npm run bench -- report\` counts them again and fails when the table says anything else.
 
 ${markdown(faultHead, results.map(faultCells))}
 `;
