@@ -3,10 +3,11 @@
 // that it stays data whatever it says. It refuses to know how the text is sent and what the model makes of it.
 //
 // The rules and the tools are the same bytes for every incident on a host: they are the prefix that a prompt cache keeps.
+import { canonical } from "../incident/chain.ts";
 import type { Asked } from "../incident/incident.ts";
-import type { Attempt, Incident } from "../plugin/contract.ts";
+import type { Attempt, FixOutcome, Incident } from "../plugin/contract.ts";
 import { keepNewest, presentable } from "./redact.ts";
-import type { OfferedTool, ToolOutcome } from "./responder.ts";
+import type { OfferedTool } from "./responder.ts";
 
 /** A tool as the Messages API takes it. */
 export type ToolDefinition = {
@@ -15,8 +16,16 @@ export type ToolDefinition = {
   input_schema: { type: "object"; [keyword: string]: unknown };
 };
 
+/** What became of one call, as far as a model is told. `planned`: a person is asked for it. */
+export type ShownOutcome =
+  | (Asked & { kind: "diagnostic" })
+  | { kind: "fix"; tool: string; input: object; outcome: FixOutcome; why: string; planned?: true };
+
 /** What goes back for one call. */
 export type ResultText = { text: string; isError: boolean };
+
+/** Calls of one reply; all diagnostics of one plugin are fewer. */
+export const CALLS_MAX = 32;
 
 const INCIDENT_CHARACTERS_MAX = 8_000;
 const GUIDANCE_CHARACTERS_MAX = 12_000;
@@ -102,7 +111,7 @@ export function briefingText(
 }
 
 /** The results of one turn, in the order of the outcomes; together they stay within what a turn may send. */
-export function resultTexts(outcomes: readonly ToolOutcome[]): ResultText[] {
+export function resultTexts(outcomes: readonly ShownOutcome[]): ResultText[] {
   const share = shareOf(TURN_CHARACTERS_MAX, RESULT_CHARACTERS_MAX, outcomes.length);
   return outcomes.map((outcome) => {
     const text = fence(shown(outcome), share);
@@ -121,11 +130,18 @@ export const LAST_TURN_NOTICE =
 export const CUT_NOTICE =
   "Your last reply was cut off at the limit for one reply, so none of it was used and none of its calls ran. Answer again with a much shorter reply: fewer calls, hardly any text.";
 
+/** Said after a reply that asked for more than one reply may. */
+export const FEWER_NOTICE = `Your last reply asked for more than ${CALLS_MAX} calls, so none of it was used and none of its calls ran. Answer again with fewer calls.`;
+
+/** Said to each fix of a reply but the first. */
+export const ONE_FIX_ONLY =
+  "Not run: one fix in a reply. Look at what became of the first, and only then ask for another.";
+
 /** Said to a `conclude` that came with other calls. */
 export const CONCLUDE_ALONE =
   'Not concluded: "conclude" has to be the only call of its reply, after the results of the others.';
 
-function shown(asked: Asked | ToolOutcome): object {
+function shown(asked: Asked | ShownOutcome): object {
   const { tool, input, outcome } = asked;
   return "finding" in asked
     ? { tool, input, outcome, finding: asked.finding }
@@ -147,8 +163,9 @@ export function fence(data: object, charactersMax: number): string {
   return `<host-data>\n${text}\n</host-data>`;
 }
 
+/** In the journal's own order of keys, so that what it tells again is the same text. */
 function escaped(data: object): string {
-  return JSON.stringify(data).replaceAll("<", "\\u003c");
+  return canonical(data).replaceAll("<", "\\u003c");
 }
 
 function shareOf(total: number, each: number, count: number): number {

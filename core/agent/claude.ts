@@ -13,27 +13,28 @@
 // The conversation only grows: nothing that was sent is ever changed. The prompt cache needs that, and so do the
 // signatures of the model's thinking.
 import { setTimeout as delay } from "node:timers/promises";
-import type Anthropic from "@anthropic-ai/sdk";
 import * as v from "valibot";
-import type { PlannedFix } from "../incident/incident.ts";
+import type { Asked, PlannedFix, TurnCall } from "../incident/incident.ts";
 import type { Incident } from "../plugin/contract.ts";
 import type { Log } from "../log.ts";
+import { CALLS_MAX, CONCLUDE } from "./briefing.ts";
 import {
-  briefingText,
-  CONCLUDE,
-  CONCLUDE_ALONE,
-  CUT_NOTICE,
-  LAST_TURN_NOTICE,
-  resultTexts,
-  RULES,
-  toolDefinitions,
-} from "./briefing.ts";
+  answerOf,
+  askedAgain,
+  cleanAttempts,
+  digestOf,
+  notConcluded,
+  openingOf,
+  sorted,
+  turnOf,
+} from "./conversation.ts";
 import { ModelBudget, type ModelLimits } from "./model-budget.ts";
-import { createModel, type AskModel, type ModelCall, type ModelRequest, type Reply } from "./model-reply.ts";
+import { createModel, type AskModel, type ModelRequest, type Reply } from "./model-reply.ts";
 import { Patience } from "./patience.ts";
 import { isPriced } from "./pricing.ts";
+import { redactValue } from "../secrets/redact.ts";
 import { keepNewest, redactText } from "./redact.ts";
-import type { Briefing, Conclusion, Responder, Toolbox, ToolOutcome } from "./responder.ts";
+import type { Briefing, Conclusion, Responder, Toolbox } from "./responder.ts";
 
 export type ClaudeSettings = ModelLimits & {
   apiKey: string;
@@ -93,7 +94,7 @@ class Conversation {
   readonly #attemptsBefore: number;
   /** How much of the conversation the API has counted, and how many tokens that was. */
   #counted = { messages: 0, tokens: 0 };
-  #askedForLess = false;
+  #askedAgain = false;
   #planned: PlannedFix | undefined;
 
   constructor(parts: Parts, incident: Incident, tools: Toolbox, briefing: Briefing) {
@@ -103,15 +104,19 @@ class Conversation {
     this.#briefing = briefing;
     this.#budget = new ModelBudget(settings);
     this.#attemptsBefore = tools.attempts.length;
-    const opening = briefingText(incident, briefing.evidence, tools.attempts, settings.guidance(incident));
+    const attempts = cleanAttempts(tools.attempts);
+    const { evidence, record } = briefing;
+    const guidance = settings.guidance(incident);
+    const opening = openingOf({ incident: { ...incident, attempts }, evidence, guidance, tools: tools.tools });
+    record({ kind: "responder-briefed", responder: "claude", attempts, digest: digestOf(opening) });
     this.#request = {
       model: settings.model,
       max_tokens: settings.outputTokens,
       // Tools and rules are the same for the next incident on this host; the rest is cached as it grows.
-      tools: toolDefinitions(tools.tools),
-      system: [{ type: "text", text: RULES, cache_control: { type: "ephemeral" } }],
+      tools: opening.tools,
+      system: [{ type: "text", text: opening.system, cache_control: { type: "ephemeral" } }],
       cache_control: { type: "ephemeral" },
-      messages: [{ role: "user", content: opening }],
+      messages: opening.messages,
     };
   }
 
@@ -125,13 +130,16 @@ class Conversation {
         case "refused":
           return this.#stopped({ is: "unsettled", reason: reply.why });
         case "cut": {
-          const reason = `two replies were longer than ${this.#request.max_tokens} tokens (responder.outputTokens in hosts.yaml)`;
-          if (this.#askedForLess) return this.#stopped({ is: "unsettled", reason });
-          this.#askedForLess = true;
-          this.#request.messages.push({ role: "user", content: CUT_NOTICE });
-          break;
+          const reason = `longer than ${this.#request.max_tokens} tokens (responder.outputTokens in hosts.yaml)`;
+          if (this.#askAgain("shorter", reason)) break;
+          return this.#stopped({ is: "unsettled", reason });
         }
         case "whole": {
+          if (reply.calls.length > CALLS_MAX) {
+            const reason = `${reply.calls.length} calls in one reply, ${CALLS_MAX} are the limit`;
+            if (this.#askAgain("fewer", reason)) break;
+            return this.#stopped({ is: "unsettled", reason });
+          }
           const conclusion = await this.#heed(reply);
           if (conclusion !== undefined) return conclusion;
         }
@@ -149,6 +157,8 @@ class Conversation {
       const began = now();
       const reply = await ask(this.#request, this.#briefing.signal);
       this.#bill(reply, (now() - began) / 1000);
+      // Where nothing was heard there was no reply: the log says so, and the end says why.
+      if ("why" in reply && reply.usage !== undefined) this.#discard(reply.why);
       if (reply.is !== "broken" && reply.is !== "busy") {
         if (reply.is !== "refused") this.#budget.countTurn();
         return reply;
@@ -199,33 +209,21 @@ class Conversation {
         return verdict.output.verdict === "well" ? { is: "well", why: summary } : this.#escalation(summary);
       }
       const problems = verdict.issues.map((issue) => `${v.getDotPath(issue) ?? "input"}: ${issue.message}`);
-      this.#answer(reply, [result(only, `Not concluded: ${problems.join("; ")}`, true)]);
+      this.#answer(reply, notConcluded(only, `Not concluded: ${problems.join("; ")}`), []);
       return undefined;
     }
-    this.#answer(reply, await this.#turn(reply.calls));
+    await this.#turn(reply);
     return undefined;
   }
 
-  /** One turn of the toolbox: results stand in the order of the calls. */
-  async #turn(calls: readonly ModelCall[]): Promise<Anthropic.ToolResultBlockParam[]> {
-    const wanted = calls.filter(({ name }) => name !== CONCLUDE);
-    const outcomes =
-      wanted.length === 0
-        ? []
-        : await this.#tools.turn(
-            wanted.map(({ name, input }) => ({ tool: name, input })),
-            this.#briefing.signal,
-          );
-    this.#note(outcomes);
-    const texts = resultTexts(outcomes);
-    return calls.map((call) => {
-      if (call.name === CONCLUDE) return result(call, CONCLUDE_ALONE, true);
-      const { text, isError } = texts.shift() ?? { text: "Not run.", isError: true };
-      return result(call, text, isError);
-    });
-  }
-
-  #note(outcomes: readonly ToolOutcome[]): void {
+  /** One turn of the toolbox, and what goes back for it. */
+  async #turn(reply: Extract<Reply, { is: "whole" }>): Promise<void> {
+    const calls = sorted(reply.calls, this.#tools.tools);
+    // A secret that the model read somewhere is written nowhere by it: not on a host, not in a name or a reason.
+    const wanted = calls
+      .filter(({ is }) => is === "run")
+      .map(({ name, input }) => ({ tool: name, input: redactValue(input) }));
+    const outcomes = wanted.length === 0 ? [] : await this.#tools.turn(wanted, this.#briefing.signal);
     const findings = outcomes
       .filter((outcome) => outcome.kind === "diagnostic")
       .map(({ kind: _kind, ...asked }) => asked);
@@ -235,14 +233,31 @@ class Conversation {
     for (const outcome of outcomes) {
       if (outcome.kind === "fix" && outcome.planned !== undefined) this.#planned = outcome.planned;
     }
+    this.#answer(reply, turnOf(calls, outcomes), findings);
   }
 
-  #answer(reply: Extract<Reply, { is: "whole" }>, results: readonly Anthropic.ToolResultBlockParam[]): void {
-    const notice = this.#budget.turnsLeft === 1 ? [{ type: "text", text: LAST_TURN_NOTICE } as const] : [];
+  #answer(reply: Extract<Reply, { is: "whole" }>, calls: TurnCall[], findings: readonly Asked[]): void {
+    const isNextTheLast = this.#budget.turnsLeft === 1;
+    const last = isNextTheLast ? { last: true as const } : {};
+    this.#briefing.record({ kind: "responder-turn", responder: "claude", calls, ...last });
     this.#request.messages.push(
       { role: "assistant", content: reply.content },
-      { role: "user", content: [...results, ...notice] },
+      answerOf(calls, findings, isNextTheLast),
     );
+  }
+
+  /** Once in a conversation; false when it was done before. */
+  #askAgain(again: "shorter" | "fewer", why: string): boolean {
+    const isFirst = !this.#askedAgain;
+    this.#discard(why, isFirst ? again : undefined);
+    if (isFirst) this.#request.messages.push(askedAgain(again));
+    this.#askedAgain = true;
+    return isFirst;
+  }
+
+  #discard(why: string, again?: "shorter" | "fewer"): void {
+    const asked = again === undefined ? {} : { again };
+    this.#briefing.record({ kind: "reply-discarded", responder: "claude", why, ...asked });
   }
 
   /** What the next request is likely to read: what the API has counted, and an estimate of what came since. */
@@ -268,15 +283,6 @@ class Conversation {
       ? { is: "escalate", reason }
       : { is: "escalate", reason, planned: this.#planned };
   }
-}
-
-function result(call: ModelCall, text: string, isError: boolean): Anthropic.ToolResultBlockParam {
-  return {
-    type: "tool_result",
-    tool_use_id: call.id,
-    content: text,
-    ...(isError ? { is_error: true } : {}),
-  };
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -104,6 +104,10 @@ export function knownCall(
   if (tool === undefined) return { refused: `no tool is called "${call.tool}"` };
   const options = tools.optionsFor(tool.name, host);
   if ("unavailable" in options) return { refused: options.unavailable };
+  // The key is core's, whatever a plugin's schema takes: an incident has one host, and no input can name another.
+  if (Object.hasOwn(asObject(call.input), "host")) {
+    return { refused: `"${tool.name}" takes no host: it runs on "${host}" and nowhere else` };
+  }
   const parsed = v.safeParse(tool.input, call.input);
   if (parsed.success) return { tool, input: parsed.output, options: options.options };
   const problems = parsed.issues.map((issue) => `${v.getDotPath(issue) ?? "input"}: ${issue.message}`);

@@ -122,6 +122,10 @@ function wholeOf(message: Anthropic.Message, heard: Heard, usage: Usage): Reply 
       return { is: "broken", why: `the reply is garbled: the input of "${block.name}" is not JSON`, usage };
     }
   }
+  // Two calls of one name would get two answers under it; the API takes neither, and nobody could tell them apart.
+  if (new Set(calls.map(({ id }) => id)).size < calls.length || calls.some(({ id }) => !/^[\w-]{1,128}$/.test(id))) {
+    return { is: "broken", why: "the reply is garbled: its calls have the same id, or one that is none", usage };
+  }
   if (calls.length > 0 !== (message.stop_reason === "tool_use")) {
     return { is: "broken", why: `the reply is garbled: ${calls.length} calls, but "${message.stop_reason}"`, usage };
   }

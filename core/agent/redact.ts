@@ -21,6 +21,11 @@ function wordsOf(key: string, value: unknown): unknown {
   return key === "planned" ? redactWords(value) : value;
 }
 
+/** What somebody asked for, fit to be kept whether or not it makes sense. */
+export function cleanInput(input: unknown): object {
+  return presentable(typeof input === "object" && input !== null ? input : { value: input }, INPUT_BYTES_MAX);
+}
+
 /**
  * Redacts a finding and bounds it to about `bytesMax` bytes of JSON. Long texts and lists lose their oldest part and
  * say how much; the shape stays.

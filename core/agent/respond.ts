@@ -195,7 +195,8 @@ function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEven
   write({ kind: "escalated", reason: conclusion.reason, ...(planned === undefined ? {} : { planned }) });
 }
 
-function incidentOf(
+/** The incident as plugins and responders get it. */
+export function incidentOf(
   record: IncidentRecord,
   target: Exclude<Target, { unclear: string }>,
   attempts: Incident["attempts"],

@@ -144,7 +144,7 @@ export function composeMedic(
     const { config, catalog } = hands.settings();
     const runbooksFor = (one: Incident): ReturnType<Catalog["runbooksFor"]> => catalog.runbooksFor(one);
     const work = createRespond({
-      responders: respondersOf(config, log, runbooksFor),
+      responders: respondersOf(config, log, catalog),
       toolboxFor: hands.toolboxFor,
       runbooksFor,
       evidenceFor: (one, plugin) => catalog.evidenceFor(one, plugin),
@@ -180,22 +180,23 @@ export function composeMedic(
 }
 
 /** In the owner's order. Without a key there is no Claude at all: no client is made, so no request can leave. */
-function respondersOf(
-  config: Config,
-  log: Log,
-  runbooksFor: (incident: Incident) => ReturnType<Catalog["runbooksFor"]>,
-): Responder[] {
+function respondersOf(config: Config, log: Log, catalog: Pick<Catalog, "runbooksFor" | "guidanceFor">): Responder[] {
   const { responder } = config;
   return responder.order.flatMap((name) => {
     if (name === "runbook")
-      return [createRunbookResponder(runbooksFor, (seconds, signal) => sleep(seconds * 1000, signal))];
+      return [
+        createRunbookResponder(
+          (one) => catalog.runbooksFor(one),
+          (seconds, signal) => sleep(seconds * 1000, signal),
+        ),
+      ];
     if (responder.apiKey === undefined) return [];
     return [
       createClaude({
         ...responder,
         apiKey: responder.apiKey,
         requestSeconds: responder.requestTimeout,
-        guidance: (incident) => runbooksFor(incident).map(({ title, guidance }) => `${title}: ${guidance}`),
+        guidance: (incident) => catalog.guidanceFor(incident),
         log,
       }),
     ];

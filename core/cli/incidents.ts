@@ -1,7 +1,8 @@
 // `medic incidents [show ID]` and `medic explain ID`: what the journal says, read beside a running `serve`.
 import { type Journal, readJournal } from "../incident/journal.ts";
 import type { IncidentRecord } from "../incident/incident.ts";
-import { readConfig } from "./config-file.ts";
+import { conversationsOf, modelLines } from "./as-model.ts";
+import { readConfig, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, type Output, tableLines, UsageError } from "./context.ts";
 import { stateInWords, storyLines } from "./story.ts";
 import { configArg, defineVerb, jsonArg } from "./verb.ts";
@@ -45,11 +46,33 @@ export const incidents = defineVerb({
 export const explain = defineVerb({
   name: "explain",
   description: "Tell an incident's story: what was seen, done, proven, and why nothing more",
-  args: { ...idArg, ...configArg, ...jsonArg },
-  run(args, context) {
+  args: {
+    ...idArg,
+    "as-model": { type: "boolean", description: "Show what a model was given, or would be: rules, tools, texts" },
+    ...configArg,
+    ...jsonArg,
+  },
+  async run(args, context) {
+    if (args["as-model"] === true) return explainAsModel(context, args.config, args.id, args.json === true);
     return withJournal(context, args.config, (journal) => show(journal, args.id, args.json === true, context.out));
   },
 });
+
+async function explainAsModel(
+  context: Context,
+  option: string | undefined,
+  id: string,
+  asJson: boolean,
+): Promise<ExitCode> {
+  const { catalog } = await readEquipped(context, option);
+  return withJournal(context, option, (journal) => {
+    const record = find(journal, id);
+    const conversations = conversationsOf(catalog, record, journal.events(record.id));
+    if (asJson) context.out.json({ incident: record.id, conversations });
+    else for (const line of modelLines(conversations, context.out.paint)) context.out.line(line);
+    return 0;
+  });
+}
 
 function show(journal: Journal, id: string, asJson: boolean, out: Output): ExitCode {
   const record = find(journal, id);

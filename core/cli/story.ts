@@ -58,6 +58,14 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [
         `${event.model}: ${event.inputTokens} tokens in, ${event.outputTokens} out, $${event.dollars.toFixed(4)}`,
       ];
+    case "responder-turn":
+      return event.calls.flatMap((call) =>
+        call.is === "not-run"
+          ? [paint("yellow", `${event.responder}: ${printable(call.tool)}: ${printable(call.why)}`)]
+          : [],
+      );
+    case "reply-discarded":
+      return [paint("yellow", `nothing of a reply was used: ${printable(event.why)}`)];
     case "responder-finished":
       return [`${event.responder} concludes: ${printable(event.conclusion)}`];
     case "fix-refused":

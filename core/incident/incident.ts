@@ -61,6 +61,13 @@ export type Asked = {
   seconds: number;
 } & ({ outcome: "found"; finding: object } | { outcome: "unavailable" | "refused"; why: string });
 
+/** One call of a model's reply; redacted and bounded. */
+export type TurnCall = { id: string; tool: string } & (
+  | { is: "diagnostic" }
+  | { is: "fix"; input: object; outcome: FixOutcome; why: string; planned?: true }
+  | { is: "not-run"; input: object; why: string }
+);
+
 /** What happens to an incident, in the order in which it is written down. `at` and `incident` are the journal's. */
 export type IncidentEvent =
   /** `byHand`: a person runs one fix; nobody else is to work on it. */
@@ -85,6 +92,12 @@ export type IncidentEvent =
       outputTokens: number;
       dollars: number;
     }
+  /** A conversation with a model begins; `digest` is of all it was given, see conversation.ts. */
+  | { kind: "responder-briefed"; responder: string; attempts: readonly Attempt[]; digest: string }
+  /** What became of each call of one reply; findings stand in the `diagnosed` before it. `last`: one more reply is left. */
+  | { kind: "responder-turn"; responder: string; calls: readonly TurnCall[]; last?: true }
+  /** A reply of which nothing was used; `again`: another one was asked for in its place. */
+  | { kind: "reply-discarded"; responder: string; why: string; again?: "shorter" | "fewer" }
   | { kind: "responder-finished"; responder: string; conclusion: string }
   | { kind: "fix-refused"; tool: string; input: object; why: string }
   /** In a dry run: what would have run, or what a person would have been asked for (`ask`). */

@@ -140,6 +140,11 @@ export class Catalog {
       );
   }
 
+  /** What their authors would tell a colleague about this incident. */
+  guidanceFor(incident: Incident): string[] {
+    return this.runbooksFor(incident).map(({ title, guidance }) => `${title}: ${guidance}`);
+  }
+
   /** What to keep before any fix: the healing plugin's evidence and the host's own, no question twice. */
   evidenceFor(incident: Incident, plugin = this.#healerOf(incident)): readonly Call[] {
     const calls = this.enabledOn(incident.host)

@@ -4,6 +4,20 @@ import { reasonOf, status, well, work } from "../support/claude.ts";
 import { breaksOff, FakeModel, says } from "../support/fake-model.ts";
 
 describe("the claude responder and its limits", () => {
+  it("runs 32 calls of one reply and not one of 33; asks once for fewer, and is then unsettled", async () => {
+    const many = (count: number) =>
+      says({ calls: Array.from({ length: count }, (_, at) => ({ ...status, id: `toolu_${at}` })) });
+    await using within = await FakeModel.start([many(32), says(well)]);
+    assert.equal((await work(within)).host.count("status"), 32);
+    await using beyond = await FakeModel.start([many(33), many(33)]);
+    const { host, conclusion, events } = await work(beyond);
+    assert.equal(host.commands.length, 0);
+    assert.equal(conclusion.is, "unsettled");
+    assert.match(reasonOf(conclusion), /33 calls in one reply, 32 are the limit/);
+    assert.match(String(beyond.lastBlocks(1)[0]?.text), /more than 32 calls/);
+    assert.equal(events.filter(({ kind }) => kind === "reply-discarded").length, 2);
+  });
+
   it("stops at the limit of turns, having said which reply is the last", async () => {
     await using model = await FakeModel.start([says({ calls: [status] }), says({ calls: [status] }), says(well)]);
     const { conclusion } = await work(model, { turns: 2 });

@@ -25,14 +25,17 @@ describe("the claude responder, from the evidence to a verdict", () => {
     assert.deepEqual(
       kinds(events).filter((kind) => kind.startsWith("responder") || kind.startsWith("fix") || kind === "diagnosed"),
       [
+        "responder-briefed",
         "responder-usage",
         "responder-said",
         "diagnosed",
+        "responder-turn",
         "responder-usage",
         "diagnosed",
         "fix-started",
         "fix-dispatched",
         "fix-judged",
+        "responder-turn",
         "responder-usage",
       ],
     );
@@ -66,16 +69,22 @@ describe("the claude responder, from the evidence to a verdict", () => {
     assert.equal(host.commands.length, 2);
   });
 
-  it("hands both fixes of one reply to the toolbox in one turn, where the second sees what the first did", async () => {
+  it("runs the first fix of a reply only, after its diagnostics, and answers the others without running them", async () => {
     await using model = await FakeModel.start([
-      says({ calls: [{ id: "toolu_1", ...on }, { id: "toolu_2", ...on }, status] }),
+      says({ calls: [{ id: "toolu_a", ...on }, { id: "toolu_b", ...on }, status] }),
       says(well),
     ]);
-    const { host } = await work(model);
+    const { host, events } = await work(model);
     assert.equal(host.count("on"), 1);
     const [first, second, third] = model.lastBlocks(1);
+    const turn = events.find((event) => event.kind === "responder-turn");
+    assert.deepEqual(turn?.kind === "responder-turn" && turn.calls.map(({ is }) => is), [
+      "fix",
+      "not-run",
+      "diagnostic",
+    ]);
     assert.match(String(first?.content), /"outcome":"fixed"/);
-    assert.match(String(second?.content), /"outcome":"refused","why":"the lamp is on"/);
+    assert.match(String(second?.content), /Not run: one fix in a reply/);
     assert.equal(second?.is_error, true);
     assert.match(String(third?.content), /"on":false/, "diagnostics of a turn run before its fixes");
   });

@@ -29,13 +29,21 @@ export type Served = {
   stop(): Promise<Told>;
 };
 
-export type Bend = { listen?: string; trust?: string; protect?: string; more?: string; privilege?: string };
+/** `responder`: that part of hosts.yaml, in place of runbooks only. */
+export type Bend = {
+  responder?: string;
+  listen?: string;
+  trust?: string;
+  protect?: string;
+  more?: string;
+  privilege?: string;
+};
 
 export async function startScenario(bend: Bend = {}): Promise<Scenario> {
   const sandbox = await createSandbox();
   const folder = await mkdtemp(join(tmpdir(), "medic-scenario-"));
   const { token, sha256 } = newToken();
-  await writeFile(join(folder, "hosts.yaml"), hostsYaml(sandbox, sha256, bend));
+  await writeFile(join(folder, "hosts.yaml"), hostsYaml(sandbox, sha256, bend), { mode: 0o600 });
   const medic = (...args: string[]): Promise<Told> => callMedic(folder, args, new AbortController().signal);
   return {
     sandbox,
@@ -132,13 +140,20 @@ async function startServe(folder: string, token: string, args: readonly string[]
 function hostsYaml(
   sandbox: Sandbox,
   sha256: string,
-  { listen = "127.0.0.1:0", trust = "disruptive", protect = "postgres", more = "", privilege = "none" }: Bend,
+  {
+    responder = "{ order: [runbook] }",
+    listen = "127.0.0.1:0",
+    trust = "disruptive",
+    protect = "postgres",
+    more = "",
+    privilege = "none",
+  }: Bend,
 ): string {
   return `server:
   listen: ${listen}
   data: ./data
   tokens: [{ name: test, sha256: ${sha256} }]
-responder: { order: [runbook] }
+responder: ${responder}
 limits: { stable: 1s }
 ${more}
 hosts:
