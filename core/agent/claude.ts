@@ -14,7 +14,8 @@
 // signatures of the model's thinking.
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
-import type { Asked, PlannedFix, TurnCall } from "../incident/incident.ts";
+import type { Asked, PlannedFix } from "../incident/incident.ts";
+import type { TurnCall } from "../incident/model-event.ts";
 import type { Incident } from "../plugin/contract.ts";
 import type { Log } from "../log.ts";
 import { CALLS_MAX, CONCLUDE } from "./briefing.ts";

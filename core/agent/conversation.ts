@@ -4,7 +4,8 @@
 //
 // Whatever is made here from a call or an outcome is cleaned first, and only then sent and written down.
 import { createHash } from "node:crypto";
-import type { Asked, IncidentRecord, JournalEvent, TurnCall } from "../incident/incident.ts";
+import type { Asked, IncidentRecord, JournalEvent } from "../incident/incident.ts";
+import type { TurnCall } from "../incident/model-event.ts";
 import type { Attempt, Incident } from "../plugin/contract.ts";
 import {
   briefingText,

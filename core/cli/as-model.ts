@@ -24,7 +24,7 @@ export function conversationsOf(
     );
   }
   const told = retold(record, events, (evidence, attempts) => {
-    const incident = { ...incidentOf(record, target), attempts };
+    const incident = incidentOf(record, target, attempts);
     return { incident, evidence, guidance: catalog.guidanceFor(incident), tools: catalog.toolsOn(target.host) };
   });
   return told.map((one) => {

@@ -2,10 +2,10 @@
 import { type Journal, readJournal } from "../incident/journal.ts";
 import type { IncidentRecord } from "../incident/incident.ts";
 import { conversationsOf, modelLines } from "./as-model.ts";
-import { readConfig, readEquipped } from "./config-file.ts";
+import { type EquipOptions, readConfig, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, type Output, tableLines, UsageError } from "./context.ts";
 import { stateInWords, storyLines } from "./story.ts";
-import { configArg, defineVerb, jsonArg } from "./verb.ts";
+import { configArg, defineVerb, equipArgs, jsonArg } from "./verb.ts";
 
 const idArg = {
   id: { type: "positional", description: "An incident's id, or the beginning of it that no other has", required: true },
@@ -49,23 +49,18 @@ export const explain = defineVerb({
   args: {
     ...idArg,
     "as-model": { type: "boolean", description: "Show what a model was given, or would be: rules, tools, texts" },
-    ...configArg,
+    ...equipArgs,
     ...jsonArg,
   },
   async run(args, context) {
-    if (args["as-model"] === true) return explainAsModel(context, args.config, args.id, args.json === true);
+    if (args["as-model"] === true) return explainAsModel(context, args, args.id, args.json === true);
     return withJournal(context, args.config, (journal) => show(journal, args.id, args.json === true, context.out));
   },
 });
 
-async function explainAsModel(
-  context: Context,
-  option: string | undefined,
-  id: string,
-  asJson: boolean,
-): Promise<ExitCode> {
-  const { catalog } = await readEquipped(context, option);
-  return withJournal(context, option, (journal) => {
+async function explainAsModel(context: Context, options: EquipOptions, id: string, asJson: boolean): Promise<ExitCode> {
+  const { catalog } = await readEquipped(context, options);
+  return withJournal(context, options.config, (journal) => {
     const record = find(journal, id);
     const conversations = conversationsOf(catalog, record, journal.events(record.id));
     if (asJson) context.out.json({ incident: record.id, conversations });

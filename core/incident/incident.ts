@@ -14,6 +14,7 @@ import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
 import { type Alert, holdOf, isFromPerson, type Target } from "./alert.ts";
 import type { Dispatch, Facts, Intent, UnjudgedFix } from "./fix.ts";
 import type { Written } from "./house-event.ts";
+import type { ModelEvent } from "./model-event.ts";
 
 export type State =
   | { is: "open"; held?: Held }
@@ -61,13 +62,6 @@ export type Asked = {
   seconds: number;
 } & ({ outcome: "found"; finding: object } | { outcome: "unavailable" | "refused"; why: string });
 
-/** One call of a model's reply; redacted and bounded. */
-export type TurnCall = { id: string; tool: string } & (
-  | { is: "diagnostic" }
-  | { is: "fix"; input: object; outcome: FixOutcome; why: string; planned?: true }
-  | { is: "not-run"; input: object; why: string }
-);
-
 /** What happens to an incident, in the order in which it is written down. `at` and `incident` are the journal's. */
 export type IncidentEvent =
   /** `byHand`: a person runs one fix; nobody else is to work on it. */
@@ -83,21 +77,7 @@ export type IncidentEvent =
   | { kind: "evidence-gathered"; findings: readonly Asked[]; seconds: number }
   | { kind: "responder-started"; responder: string; detail?: string }
   | { kind: "diagnosed"; responder: string; findings: readonly Asked[]; seconds: number }
-  | { kind: "responder-said"; responder: string; text: string }
-  | {
-      kind: "responder-usage";
-      responder: string;
-      model: string;
-      inputTokens: number;
-      outputTokens: number;
-      dollars: number;
-    }
-  /** A conversation with a model begins; `digest` is of all it was given, see conversation.ts. */
-  | { kind: "responder-briefed"; responder: string; attempts: readonly Attempt[]; digest: string }
-  /** What became of each call of one reply; findings stand in the `diagnosed` before it. `last`: one more reply is left. */
-  | { kind: "responder-turn"; responder: string; calls: readonly TurnCall[]; last?: true }
-  /** A reply of which nothing was used; `again`: another one was asked for in its place. */
-  | { kind: "reply-discarded"; responder: string; why: string; again?: "shorter" | "fewer" }
+  | ModelEvent
   | { kind: "responder-finished"; responder: string; conclusion: string }
   | { kind: "fix-refused"; tool: string; input: object; why: string }
   /** In a dry run: what would have run, or what a person would have been asked for (`ask`). */
