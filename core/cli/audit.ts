@@ -1,9 +1,9 @@
 // `medic audit verify | export | head`: whether the journal is what was written, all of it as lines of JSON, and its last
 // hash. Reads only, also beside a running `serve`, or a copy of the file that lies anywhere.
+import { statSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { Audited, Kept } from "../incident/audit.ts";
 import { FILE, type Journal, readJournalFile } from "../incident/journal.ts";
-import { isAbsolute, join, resolve } from "node:path";
-import { statSync } from "node:fs";
 import { readConfig } from "./config-file.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
 import { sinceOf } from "./since.ts";
@@ -96,7 +96,7 @@ function withFile<T>(
 /** A copy needs no hosts.yaml: it may lie on a machine that has none. */
 function pathOf(context: Context, file: string | undefined, option: string | undefined): string {
   if (file === undefined) return join(readConfig(context, option).config.server.data, FILE);
-  const path = isAbsolute(file) ? file : resolve(context.folder, file);
+  const path = resolve(context.folder, file);
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, FILE) : path;
 }
 

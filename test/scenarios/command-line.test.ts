@@ -152,7 +152,8 @@ describe("medic investigate", () => {
       "--dry-run",
     );
     assert.equal(code, 1);
-    assert.match(stdout, /docker restart/);
+    assert.match(stdout, /dry run, so nothing is run: scrypted_restart, touching scrypted\n.*docker restart/);
+    assert.match(stdout, /Why nothing more: it was a dry run/);
     const container = scenario.sandbox.homelab.docker.containers.find(({ name }) => name === "scrypted");
     assert.equal(container?.state.status, "exited");
     assert.equal((await scenario.medic("incidents")).code, 2);
