@@ -94,7 +94,7 @@ export function briefingText(
   attempts: readonly Attempt[],
   guidance: readonly string[],
 ): string {
-  const { host, service, alert } = incident;
+  const { host, service, alert, earlier = [] } = incident;
   const share = shareOf(EVIDENCE_CHARACTERS_MAX, RESULT_CHARACTERS_MAX, evidence.length);
   const subject = fence({ host, service: service ?? null, alert }, INCIDENT_CHARACTERS_MAX);
   const advice = keepNewest(guidance.join("\n\n"), GUIDANCE_CHARACTERS_MAX);
@@ -103,6 +103,11 @@ export function briefingText(
     evidence.length === 0
       ? "No evidence could be gathered."
       : `The evidence:\n${evidence.map((asked) => fence(shown(asked), share)).join("\n")}`,
+    ...(earlier.length === 0
+      ? []
+      : [
+          `It was resolved and came back. Fixes from before that, oldest first:\n${fence(earlier, INCIDENT_CHARACTERS_MAX)}`,
+        ]),
     attempts.length === 0
       ? "No fix was tried so far."
       : `Fixes tried so far, oldest first:\n${fence(attempts, INCIDENT_CHARACTERS_MAX)}`,

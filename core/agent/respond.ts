@@ -204,7 +204,9 @@ export function incidentOf(
   const { name, labels, annotations, startsAt } = record.alert;
   const { host, service, plugin } = target;
   const alert = { name, labels, annotations, startsAt };
-  return { host, service, ...(plugin === undefined ? {} : { plugin }), alert, attempts: [...attempts] };
+  const { earlier } = record;
+  const optional = { ...(plugin === undefined ? {} : { plugin }), ...(earlier === undefined ? {} : { earlier }) };
+  return { host, service, alert, attempts: [...attempts], ...optional };
 }
 
 function inWords(conclusion: Conclusion): string {

@@ -11,6 +11,7 @@ import { createRunbookResponder } from "../agent/runbook.ts";
 import { createToolboxes, type Errand } from "../agent/toolbox.ts";
 import type { Config } from "../config/schema.ts";
 import { openByHand } from "../incident/by-hand.ts";
+import { createClearing } from "../incident/clearing.ts";
 import { createDesk, type Desk } from "../incident/desk.ts";
 import { unjudgedFix } from "../incident/incident.ts";
 import { createIntake, type Intake } from "../incident/intake.ts";
@@ -54,6 +55,8 @@ export type Medic = Hands & {
   respond: Respond;
   /** What becomes of what a dry run planned. */
   observer: Observer;
+  /** Looks whether monitors agree with what hosts showed; call it now and then. */
+  awaitClearing(): void;
 };
 
 const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
@@ -176,7 +179,14 @@ export function composeMedic(
     now: Date.now,
     log,
   });
-  return { ...hands, desk, intake, respond, observer };
+  const awaitClearing = createClearing({
+    journal,
+    get limits() {
+      return hands.settings().config.limits;
+    },
+    now: Date.now,
+  });
+  return { ...hands, desk, intake, respond, observer, awaitClearing };
 }
 
 /** In the owner's order. Without a key there is no Claude at all: no client is made, so no request can leave. */

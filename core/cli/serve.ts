@@ -8,7 +8,7 @@ import { createApp } from "../http/app.ts";
 import { createSignatures } from "../http/link-signature.ts";
 import { ListenError, type Listening, listen } from "../http/server.ts";
 import { newToken, roles } from "../http/tokens.ts";
-import { approvalLookSeconds, type Approvals, createApprovals } from "../incident/approvals.ts";
+import { createApprovals } from "../incident/approvals.ts";
 import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
@@ -25,7 +25,7 @@ import { medicVersion } from "./version.ts";
 
 const HTTP_GRACE_SECONDS = 5;
 const WORK_GRACE_SECONDS = 10;
-/** How often it is looked whether what waits for a time may go on. */
+/** How often it is looked whether what waits for a time is due: approvals, clearings, maintenance. */
 const ROUNDS_SECONDS = 2;
 
 export const serve = defineVerb({
@@ -169,26 +169,29 @@ export async function startServing(
     });
   }
   approvals.expire();
-  const expiry = setInterval(() => expireLogged(approvals, log), approvalLookSeconds * 1000);
   medic.desk.resume();
-  const rounds = setInterval(() => medic.desk.look(), ROUNDS_SECONDS * 1000);
+  const round = (): void => {
+    looked(() => approvals.expire(), log);
+    looked(() => medic.awaitClearing(), log);
+    looked(() => medic.desk.look(), log);
+  };
+  const rounds = setInterval(round, ROUNDS_SECONDS * 1000);
   return {
     ...medic,
     listening,
     close: () => {
-      clearInterval(expiry);
       clearInterval(rounds);
       return stop(medic, listening, closing, dataFolder);
     },
   };
 }
 
-/** A journal that cannot be written now may be in five seconds. */
-function expireLogged(approvals: Approvals, log: Log): void {
+/** A journal that cannot be written now may be at the next look. */
+function looked(look: () => void, log: Log): void {
   try {
-    approvals.expire();
+    look();
   } catch (error) {
-    log.error("approvals_not_looked_at", { error: error instanceof Error ? error.message : String(error) });
+    log.error("round_failed", { error: error instanceof Error ? error.message : String(error) });
   }
 }
 

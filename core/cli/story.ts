@@ -34,6 +34,10 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [
         `the monitor says "${printable(event.alert.name)}" is over${event.allResolved ? "" : ", others still fire"}`,
       ];
+    case "reopened":
+      return [paint("yellow", `opened again: ${printable(event.why)}`)];
+    case "clearing-dropped":
+      return [`the end of its alert is not awaited any more: ${printable(event.why)}`];
     case "held":
       return [paint("yellow", `waiting, no fix is wanted now: ${printable(event.why)}`)];
     case "released":

@@ -174,6 +174,20 @@ const limitsSchema = mapping("The most Medic does.", {
     duration("How long a fix has to stay healthy at most; the fix itself says how long when absent", { atLeast: "1s" }),
   ),
   quiet: v.optional(duration("How long an incident left to a person folds its alerts", { atLeast: "1s" }), "1h"),
+  clearWithin: v.optional(
+    duration("How long after a fix the monitor may take to say that it is over; then the incident goes to a person", {
+      atLeast: "1s",
+      zero: "nobody waits for it",
+    }),
+    "15m",
+  ),
+  recurWithin: v.optional(
+    duration("For how long an incident that is over goes on when it fires anew, in place of another one", {
+      atLeast: "1s",
+      zero: "always another one",
+    }),
+    "1h",
+  ),
   findingBytes: v.optional(byteSize("The most one finding may hold", 1024, 4 * 1024 ** 2), "64KiB"),
 });
 

@@ -39,7 +39,14 @@ const alertShape = v.object({
   endsAt: v.optional(instant),
 });
 
-/** One incident as it stands. */
+const attemptShape = v.object({
+  fix: v.string(),
+  input: v.record(v.string(), v.unknown()),
+  outcome: v.string(),
+  why: v.string(),
+});
+
+/** One incident as it stands. `alertCleared` in a resolved state: whether the monitor agrees. */
 export const incidentShape = v.object({
   id: v.string(),
   key: v.string(),
@@ -53,9 +60,9 @@ export const incidentShape = v.object({
   firing: v.array(v.string()),
   alerts: count,
   state: v.looseObject({ is: stateName }),
-  attempts: v.array(
-    v.object({ fix: v.string(), input: v.record(v.string(), v.unknown()), outcome: v.string(), why: v.string() }),
-  ),
+  attempts: v.array(attemptShape),
+  earlier: v.optional(v.array(attemptShape)),
+  reopenedAt: v.optional(instant),
   dryRun: v.optional(v.literal(true)),
   openedAt: instant,
   changedAt: instant,

@@ -24,11 +24,9 @@ export type Approvals = {
   pending(): Approval[];
   /** Undefined when there is no such approval. Throws JournalError. */
   decide(id: string, decision: Decision, by: string): Decided | undefined;
-  /** Ends what nobody answered in time: silence is a no. Call it at the start, and every `lookSeconds`. */
+  /** Ends what nobody answered in time: silence is a no. Call it at the start, and now and then. */
   expire(): void;
 };
-
-export const approvalLookSeconds = 5;
 
 export function createApprovals(parts: ApprovalsParts): Approvals {
   const { journal, now, log } = parts;

@@ -3,7 +3,8 @@
 // who keeps them elsewhere. Reads only, one event at a time, so it may look at a journal that a `serve` is writing.
 import { canonical, type Head, type Verified, walk, GENESIS } from "./chain.ts";
 import type { Checkpoint, HouseEvent, Written } from "./house-event.ts";
-import { type IncidentRecord, type JournalEvent, reduce } from "./incident.ts";
+import { type IncidentRecord, type JournalEvent } from "./incident.ts";
+import { reduce } from "./reduce.ts";
 import { recordOf } from "./projection.ts";
 import { readCheckpoint } from "./retention.ts";
 import type { Sql } from "./sql.ts";

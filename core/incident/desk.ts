@@ -7,6 +7,7 @@
 //     └──┘ held: takes no place, and is looked at again
 import type { Log } from "../log.ts";
 import { isFromPerson } from "./alert.ts";
+import { logEvent } from "./event-log.ts";
 import {
   type Held,
   type IncidentEvent,
@@ -125,30 +126,26 @@ class OneDesk implements Desk {
 
   #hear(event: JournalEvent): void {
     const { journal, log } = this.#parts;
-    if (event.kind === "incident-opened") {
-      log.info("incident_opened", { incident: event.incident, key: event.key, alert: event.alert.name });
-      const record = journal.incident(event.incident);
-      // Unclear ones are escalated by the intake in the same breath.
-      if (record !== undefined && isActive(record.state) && record.byHand !== true) this.#offer(record);
-    } else if (event.kind === "approval-requested") {
-      log.info("approval_requested", { incident: event.incident, approval: event.approval, tool: event.tool });
-    } else if (event.kind === "approval-given") {
-      const record = journal.incident(event.incident);
-      if (record !== undefined && isActive(record.state)) this.#offer(record);
-    } else if (event.kind === "alert-folded") {
-      log.debug("alert_folded", { incident: event.incident, alert: event.alert.name });
-      const record = journal.incident(event.incident);
-      // A person who asks is not kept waiting: Medic looks, though no fix runs.
-      if (record !== undefined && heldOf(record) !== undefined) this.#offer(record, isFromPerson(event.alert));
-    } else if (event.kind === "alert-resolved") {
-      log.info("alert_resolved", { incident: event.incident, alert: event.alert.name });
-    } else if (event.kind === "resolved") {
-      const duration = journal.incident(event.incident)?.durationSeconds;
-      const seconds = duration === undefined ? {} : { duration_seconds: duration };
-      log.info("incident_resolved", { incident: event.incident, by: event.by, why: event.why, ...seconds });
-    } else if (event.kind === "escalated" || event.kind === "dismissed") {
-      log.warning(`incident_${event.kind}`, { incident: event.incident, reason: event.reason });
+    logEvent(log, event, journal.incident(event.incident)?.durationSeconds);
+    switch (event.kind) {
+      case "incident-opened":
+        return this.#takeUp(event);
+      case "approval-given":
+        return this.#takeUp(event);
+      case "reopened":
+        return this.#takeUp(event, event.alert !== undefined && isFromPerson(event.alert));
+      case "alert-folded": {
+        const record = journal.incident(event.incident);
+        // A person who asks is not kept waiting: Medic looks, though no fix runs.
+        if (record !== undefined && heldOf(record) !== undefined) this.#offer(record, isFromPerson(event.alert));
+      }
     }
+  }
+
+  /** Unclear ones, and what its monitor never called over, were escalated in the same breath. */
+  #takeUp({ incident }: JournalEvent, isAsked?: boolean): void {
+    const record = this.#parts.journal.incident(incident);
+    if (record !== undefined && isActive(record.state) && record.byHand !== true) this.#offer(record, isAsked);
   }
 
   #offer(record: IncidentRecord, isAsked = isFromPerson(record.alert) || record.agreed !== undefined): void {
@@ -177,10 +174,7 @@ class OneDesk implements Desk {
     const held = this.#parts.heldFor(record);
     if (held === undefined) return false;
     const before = heldOf(record);
-    if (before?.why !== held.why) {
-      this.#parts.journal.append([{ incident: record.id, kind: "held", ...held }]);
-      this.#parts.log.info("incident_held", { incident: record.id, key: record.key, why: held.why });
-    }
+    if (before?.why !== held.why) this.#parts.journal.append([{ incident: record.id, kind: "held", ...held }]);
     return true;
   }
 

@@ -19,6 +19,9 @@ const JUDGED = `coalesce((SELECT judged.body ->> '$.outcome' FROM events AS judg
                            WHERE judged.incident = events.incident AND judged.kind = 'fix-judged'
                              AND judged.sequence > events.sequence
                            ORDER BY judged.sequence LIMIT 1), 'unknown')`;
+/** Also when its incident was opened again afterwards. */
+const ENDED_WELL = `EXISTS (SELECT 1 FROM events AS ended WHERE ended.incident = events.incident
+                             AND ended.kind = 'resolved' AND ended.sequence > events.sequence)`;
 
 /** Which machine a host was when a fix was last begun there, or when a person accepted another one since. */
 export function readIdentity(query: Query, host: string): HostIdentity | undefined {
@@ -52,7 +55,7 @@ export function readFixHistory(query: Query, host: string, { key, touches }: Fix
   const [open] = query(
     `SELECT events.body ->> '$.tool' AS tool, events.incident AS incident
        FROM events JOIN incidents ON incidents.id = events.incident
-      WHERE events.kind = 'fix-started' AND events.at >= ? AND incidents.host = ? AND incidents.state <> 'resolved'
+      WHERE events.kind = 'fix-started' AND events.at >= ? AND incidents.host = ? AND NOT ${ENDED_WELL}
         AND ${TOUCHED} AND ${JUDGED} IN ('unknown', 'unverified')
       ORDER BY events.sequence DESC LIMIT 1`,
     since,

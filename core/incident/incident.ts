@@ -1,5 +1,5 @@
-// One incident: its states, its events, and the pure function that turns events into a state. Knows no database, no
-// clock and no model; the journal stores the events, the desk gives turns, the agent records what it did.
+// One incident: its states and its events (reduce.ts makes the one of the other). Knows no database, no clock and no model;
+// the journal stores the events, the desk gives turns, the agent records what it did.
 //
 //   open ─▶ investigating ─▶ fixing ─▶ verifying ─▶ resolved{by}
 //   │  ▲         │  ▲                      │
@@ -10,8 +10,11 @@
 //                ├─▶ escalated{reason} ─▶ resolved{by}   (the monitor says it is over)
 //                │        └────────────▶ dismissed       (still firing when its quiet time is over: a new one opens)
 //                └─▶ dismissed{reason}
+//   resolved{by, alertCleared: waiting} ─▶ alertCleared: yes      (the monitor says so too)
+//   resolved ─▶ open                                      (it fires anew soon after: the same story, its attempts `earlier`)
+//   resolved{…waiting} ─▶ open ─▶ escalated               (limits.clearWithin is over, and the monitor still says it fires)
 import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
-import { type Alert, holdOf, isFromPerson, type Target } from "./alert.ts";
+import type { Alert, Target } from "./alert.ts";
 import type { Dispatch, Facts, Intent, UnjudgedFix } from "./fix.ts";
 import type { Written } from "./house-event.ts";
 import type { ModelEvent } from "./model-event.ts";
@@ -22,9 +25,12 @@ export type State =
   | { is: "awaiting-approval"; fix: string; approval: string; expiresAt: string }
   | { is: "fixing"; fix: string }
   | { is: "verifying"; fix: string }
-  | { is: "resolved"; by: ResolvedBy; why: string }
+  | { is: "resolved"; by: ResolvedBy; why: string; alertCleared?: AlertCleared }
   | { is: "escalated"; reason: string; planned?: PlannedFix }
   | { is: "dismissed"; reason: string };
+
+/** Whether the monitor agrees that it is over; absent when that is its own word, or when no monitor spoke. */
+export type AlertCleared = "waiting" | "yes";
 
 /** Why an incident waits although it could be worked on; `until` when that has an end known beforehand (ISO 8601). */
 export type Held = { why: string; until?: string };
@@ -73,6 +79,10 @@ export type IncidentEvent =
   | ({ kind: "held" } & Held)
   /** It waits for its turn again. */
   | { kind: "released"; why: string }
+  /** It was resolved and goes on: it fires anew (`alert`), or its monitor never said that it is over. */
+  | { kind: "reopened"; why: string; alert?: Alert }
+  /** Nobody waits any more for the monitor to say that it is over. */
+  | { kind: "clearing-dropped"; why: string }
   | { kind: "investigation-started"; resumed: boolean }
   | { kind: "evidence-gathered"; findings: readonly Asked[]; seconds: number }
   | { kind: "responder-started"; responder: string; detail?: string }
@@ -139,13 +149,17 @@ export type IncidentRecord = {
   id: string;
   key: string;
   target: Target;
-  /** The alert that opened it. */
+  /** The alert that opened it, or opened it again. */
   alert: Alert;
   /** Fingerprints that monitors report as firing; a person's request is not among them. */
   firing: readonly string[];
   alerts: number;
   state: State;
+  /** Since it was opened, or opened again. */
   attempts: readonly Attempt[];
+  /** Those from before it was opened again, the newest of them. */
+  earlier?: readonly Attempt[];
+  reopenedAt?: string;
   /** A person runs one fix; the desk leaves it alone. */
   byHand?: true;
   /** A fix was planned in a dry run, and nothing was run. */
@@ -162,13 +176,18 @@ export type IncidentRecord = {
   changedAt: string;
   /** When it was resolved, escalated or dismissed; absent while Medic works on it. */
   endedAt?: string;
-  /** Alert accepted → first healthy answer after a fix; seconds, once known. */
+  /** Alert accepted (or accepted again) → first healthy answer after a fix; seconds, once known. */
   durationSeconds?: number;
 };
 
 /** Whether nothing more happens to it by itself. `escalated` waits for a person, and still folds its alerts. */
 export function isOver(state: State): boolean {
   return state.is === "resolved" || state.is === "dismissed";
+}
+
+/** Whether it is over for the host, and its monitor has not said so yet. */
+export function waitsForClearing({ state }: IncidentRecord): boolean {
+  return state.is === "resolved" && state.alertCleared === "waiting";
 }
 
 /** Whether Medic still has work to do on it. */
@@ -186,126 +205,4 @@ export function resolvedByMonitor({ id: incident, state }: IncidentRecord, why: 
   const end: NewEvent = { incident, kind: "resolved", by: "monitor", why };
   if (state.is !== "awaiting-approval") return [end];
   return [{ incident, kind: "approval-withdrawn", approval: state.approval, tool: state.fix, why }, end];
-}
-
-/** Replays one event. Pure; unknown kinds (a newer Medic's) leave the record as it is. */
-export function reduce(record: IncidentRecord | undefined, event: JournalEvent): IncidentRecord {
-  if (record === undefined) return opened(event);
-  const next: IncidentRecord = { ...record, changedAt: event.at };
-  switch (event.kind) {
-    case "alert-folded":
-      return {
-        ...withHoldOf(next, event.alert),
-        alerts: record.alerts + 1,
-        firing: event.stale === true ? record.firing : joined(record, event),
-      };
-    case "alert-resolved":
-      return { ...next, firing: record.firing.filter((fingerprint) => fingerprint !== event.alert.fingerprint) };
-    case "held": {
-      const { why, until } = event;
-      return working(next, { is: "open", held: until === undefined ? { why } : { why, until } });
-    }
-    case "released":
-      return working(next, { is: "open" });
-    case "investigation-started":
-      return working(next, { is: "investigating" });
-    case "fix-planned":
-      return { ...next, dryRun: true };
-    case "approval-requested": {
-      const { tool, approval, expiresAt } = event;
-      const asked = { ...withoutAgreement(next), approvals: (record.approvals ?? 0) + 1 };
-      return working(asked, { is: "awaiting-approval", fix: tool, approval, expiresAt });
-    }
-    case "approval-given": {
-      const { approval, tool, input, digest, until } = event;
-      return working({ ...next, agreed: { approval, tool, input, digest, until } }, { is: "open" });
-    }
-    case "approval-denied": {
-      const why = `${event.by} said no to ${event.tool} in this incident`;
-      return withAttempt({ ...next, refusal: why }, { fix: event.tool, input: event.input, outcome: "refused", why });
-    }
-    case "fix-started":
-      return working(withoutAgreement(next), { is: "fixing", fix: event.tool });
-    case "fix-dispatched":
-      return working(next, { is: "verifying", fix: event.tool });
-    case "fix-refused":
-      return withAttempt(next, { fix: event.tool, input: event.input, outcome: "refused", why: event.why });
-    case "fix-judged":
-      return judged(next, event);
-    case "resolved":
-      return { ...next, state: { is: "resolved", by: event.by, why: event.why }, endedAt: event.at };
-    case "escalated":
-      return { ...next, state: escalatedState(event), endedAt: event.at };
-    case "dismissed":
-      return { ...next, state: { is: "dismissed", reason: event.reason }, endedAt: event.at };
-    default:
-      return next;
-  }
-}
-
-/** What comes late, after the end, is kept in the journal and changes no state: an incident is never revived by it. */
-function working(record: IncidentRecord, state: State): IncidentRecord {
-  return record.endedAt === undefined ? { ...record, state } : record;
-}
-
-function opened(event: JournalEvent): IncidentRecord {
-  if (event.kind !== "incident-opened") {
-    throw new Error(
-      `Cannot replay incident "${event.incident}": its first event is "${event.kind}", not "incident-opened"`,
-    );
-  }
-  const record: IncidentRecord = {
-    id: event.incident,
-    key: event.key,
-    target: event.target,
-    alert: event.alert,
-    firing: isFromPerson(event.alert) ? [] : [event.alert.fingerprint],
-    alerts: 1,
-    state: { is: "open" },
-    attempts: [],
-    ...(event.byHand === true ? { byHand: true as const } : {}),
-    openedAt: event.at,
-    changedAt: event.at,
-  };
-  return withHoldOf(record, event.alert);
-}
-
-/** What a person asks says nothing about the labels of the monitor's alerts. */
-function withHoldOf(whole: IncidentRecord, alert: Alert): IncidentRecord {
-  if (isFromPerson(alert)) return whole;
-  const { wantsHold: _before, ...record } = whole;
-  const wantsHold = holdOf(alert);
-  return wantsHold === undefined ? record : { ...record, wantsHold };
-}
-
-function judged(record: IncidentRecord, event: Extract<JournalEvent, { kind: "fix-judged" }>): IncidentRecord {
-  const attempt = { fix: event.tool, input: event.input, outcome: event.outcome, why: event.why };
-  const next = working(withAttempt(record, attempt), { is: "investigating" });
-  // What was healthy for a moment and fell over again is no recovery.
-  const isHealed = event.outcome === "fixed" || event.outcome === "recovered";
-  if (event.firstHealthyAt === undefined || !isHealed) return next;
-  return { ...next, durationSeconds: (Date.parse(event.firstHealthyAt) - Date.parse(record.openedAt)) / 1000 };
-}
-
-function withoutAgreement({ agreed: _agreed, ...record }: IncidentRecord): IncidentRecord {
-  return record;
-}
-
-function withAttempt(record: IncidentRecord, attempt: Attempt): IncidentRecord {
-  return { ...record, attempts: [...record.attempts, attempt] };
-}
-
-function escalatedState(event: Extract<IncidentEvent, { kind: "escalated" }>): State {
-  return event.planned === undefined
-    ? { is: "escalated", reason: event.reason }
-    : { is: "escalated", reason: event.reason, planned: event.planned };
-}
-
-/** A monitor whose fingerprints are never the same twice would have it grow for ever; it repeats what still fires. */
-const FIRING_MAX = 100;
-
-function joined(record: IncidentRecord, { alert }: { alert: Alert }): readonly string[] {
-  return isFromPerson(alert) || record.firing.includes(alert.fingerprint)
-    ? record.firing
-    : [...record.firing, alert.fingerprint].slice(-FIRING_MAX);
 }

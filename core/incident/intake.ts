@@ -3,12 +3,13 @@
 // It refuses to know how alerts arrive (http does) and who works on them (the desk does).
 //
 //   firing:   live incident → folded | escalated and past its quiet time → dismissed, a new one opens
-//             repeats what was resolved a moment ago → folded as stale | else → opened (unclear: escalated at once)
+//             repeats what was resolved a moment ago → folded as stale | anew soon after it was resolved → reopened
+//             else → opened (unclear: escalated at once)
 //   resolved: live incident → noted; none fires any more and nobody works on it → resolved{by: monitor}
 import { randomInt } from "node:crypto";
 import type { Log } from "../log.ts";
 import { redactText, redactValue } from "../secrets/redact.ts";
-import { type Alert, incidentKey, type Target, withoutSecrets } from "./alert.ts";
+import { type Alert, incidentKey, isFromPerson, type Target, withoutSecrets } from "./alert.ts";
 import {
   type IncidentEvent,
   type IncidentRecord,
@@ -16,6 +17,7 @@ import {
   type NewEvent,
   resolvedByMonitor,
   type State,
+  waitsForClearing,
 } from "./incident.ts";
 import type { Journal } from "./journal.ts";
 
@@ -27,6 +29,10 @@ export type IntakeParts = {
   limits: {
     /** Seconds for which an escalated incident folds its alerts. */
     quiet: number;
+    /** Seconds for which the monitor may take to say that it is over too; 0: nobody waits for that. */
+    clearWithin: number;
+    /** Seconds after its end for which an incident that fires anew is the same one; 0: always another one. */
+    recurWithin: number;
   };
   now(): number;
   log: Log;
@@ -47,6 +53,8 @@ export type Intake = {
 
 /** How long after its end an incident takes repeats of its alerts for the monitor being late. */
 const STALE_WITHIN_SECONDS = 300;
+/** A story that never ended would be too long to read, and could never be removed. */
+const STORY_SECONDS_MAX = 86_400;
 
 export function createIntake(parts: IntakeParts): Intake {
   const commit = groupCommit(parts.journal);
@@ -127,7 +135,29 @@ function fire(parts: IntakeParts, key: string, target: Target, alert: Alert): st
   if (last !== undefined && isStale(parts, last, alert)) {
     return note(parts, last, { kind: "alert-folded", alert, stale: true });
   }
+  if (last !== undefined && isSameStory(parts, last, alert)) {
+    const why = isFromPerson(alert) ? "a person asked, and its alert still fires" : `it fires again: "${alert.name}"`;
+    return note(parts, last, { kind: "reopened", why, alert });
+  }
+  if (last !== undefined && waitsForClearing(last)) {
+    note(parts, last, { kind: "clearing-dropped", why: "a new incident was opened for it" });
+  }
   return open(parts, key, target, alert);
+}
+
+/** What was healed and fails again: whoever decides has to see what was tried. A person who asks begins anew. */
+function isSameStory(parts: IntakeParts, last: IncidentRecord, alert: Alert): boolean {
+  if (last.state.is !== "resolved" || last.byHand === true || "unclear" in last.target) return false;
+  if (isAwaited(parts, last)) return true;
+  const { recurWithin } = parts.limits;
+  const isYoung = (parts.now() - Date.parse(last.openedAt)) / 1000 <= STORY_SECONDS_MAX;
+  return !isFromPerson(alert) && isYoung && recurWithin > 0 && secondsSinceEnd(parts, last) <= recurWithin;
+}
+
+/** Its end is not agreed on yet: the monitor may still say that it is over. */
+function isAwaited(parts: IntakeParts, last: IncidentRecord): boolean {
+  const { clearWithin } = parts.limits;
+  return clearWithin > 0 && waitsForClearing(last) && secondsSinceEnd(parts, last) <= clearWithin;
 }
 
 /** A person who asks need not wait for the quiet time: asking is what ends it. */
@@ -138,13 +168,14 @@ function isPastQuiet(parts: IntakeParts, live: IncidentRecord, alert: Alert): bo
 
 /** The very alert that was there before: a new beginning is a new failure, however soon. */
 function isStale(parts: IntakeParts, last: IncidentRecord, alert: Alert): boolean {
-  if (last.state.is !== "resolved" || secondsSinceEnd(parts, last) > STALE_WITHIN_SECONDS) return false;
+  if (last.state.is !== "resolved") return false;
+  if (secondsSinceEnd(parts, last) > STALE_WITHIN_SECONDS && !isAwaited(parts, last)) return false;
   return parts.journal
     .events(last.id)
     .some(
       (event) =>
-        (event.kind === "incident-opened" || event.kind === "alert-folded") &&
-        event.alert.fingerprint === alert.fingerprint &&
+        (event.kind === "incident-opened" || event.kind === "alert-folded" || event.kind === "reopened") &&
+        event.alert?.fingerprint === alert.fingerprint &&
         event.alert.startsAt === alert.startsAt,
     );
 }

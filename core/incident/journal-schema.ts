@@ -6,6 +6,9 @@ import { JournalError } from "./journal-error.ts";
 import { projectAnew } from "./projection.ts";
 import { Sql } from "./sql.ts";
 
+/** Which incidents wait for their monitor; as the index has it, or it would not be used. */
+export const WAITING = "record ->> '$.state.alertCleared' = 'waiting'";
+
 const STEPS: readonly string[] = [
   `CREATE TABLE events (
      sequence INTEGER PRIMARY KEY,
@@ -70,6 +73,8 @@ const STEPS: readonly string[] = [
      BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
    CREATE TRIGGER events_are_final BEFORE UPDATE ON events
      BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;`,
+
+  `CREATE INDEX incidents_waiting ON incidents (opened) WHERE ${WAITING};`,
 ];
 
 /** Brings the file to this Medic's form, all steps in one transaction. Refuses a newer Medic's file. */

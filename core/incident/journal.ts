@@ -12,7 +12,7 @@ import type { HostIdentity } from "./fix.ts";
 import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent, State } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
-import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
+import { migrate, WAITING, requireCurrent, rewriteVersion } from "./journal-schema.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
 import { prune, type Pruned, readTallies } from "./retention.ts";
@@ -173,6 +173,12 @@ export class Journal {
     const { states = [], limit = -1 } = wanted;
     const where = states.length === 0 ? "" : `WHERE state IN (${states.map(() => "?").join(", ")})`;
     const rows = this.#sql.all(`SELECT record FROM incidents ${where} ORDER BY opened DESC LIMIT ?`, ...states, limit);
+    return rows.map((row) => recordOf(row) as IncidentRecord);
+  }
+
+  /** Over for the host, and not yet for the monitor. */
+  waitingForClearing(): IncidentRecord[] {
+    const rows = this.#sql.all(`SELECT record FROM incidents WHERE ${WAITING} ORDER BY opened`);
     return rows.map((row) => recordOf(row) as IncidentRecord);
   }
 

@@ -1,6 +1,7 @@
 // Each incident as its events tell it, kept beside them so that nobody has to replay. Made by one function, event by
 // event, and made anew when a newer Medic reads the same events differently.
-import { type IncidentRecord, isOver, type JournalEvent, reduce } from "./incident.ts";
+import { type IncidentRecord, isOver, type JournalEvent } from "./incident.ts";
+import { reduce } from "./reduce.ts";
 import type { Row, Sql } from "./sql.ts";
 
 /** Brings the event's incident up to date. */

@@ -36,6 +36,7 @@ const incident = v.strictObject({
     {},
   ),
   attempts: v.optional(v.array(attempt), []),
+  earlier: v.exactOptional(v.array(attempt)),
 });
 
 const common = { name: v.pipe(v.string(), v.nonEmpty()), options: v.optional(record) };

@@ -107,6 +107,8 @@ export type Incident = {
     startsAt: string;
   };
   attempts: readonly Attempt[];
+  /** Fixes from before it was resolved and came back, oldest first; absent when it did not. */
+  earlier?: readonly Attempt[];
 };
 
 /** Only `well` resolves an incident. */

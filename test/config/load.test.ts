@@ -30,6 +30,8 @@ describe("hosts.yaml", () => {
       fixesInAll: 20,
       fixWindow: 3600,
       quiet: 3600,
+      clearWithin: 900,
+      recurWithin: 3600,
       findingBytes: 65_536,
     });
     assert.deepEqual(config.responder, {

@@ -26,7 +26,7 @@ export function homelab(bend: Parameters<typeof toyAgent>[0] & { approvalSeconds
     journal,
     targetOf: (one) => targetOf(one, settings, known),
     targetFor: (host, service) => targetFor(host, service, known),
-    limits: { quiet: 3600 },
+    limits: { quiet: 3600, clearWithin: 900, recurWithin: 3600 },
     now: clock.now,
     log: silent,
   });

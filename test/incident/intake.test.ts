@@ -8,6 +8,9 @@ import { alert, fixStarted, settings, world } from "./world.ts";
 const resolved = (bend: Parameters<typeof alert>[0] = {}) => alert({ status: "resolved", ...bend });
 const later = "2026-11-23T13:00:00.000Z";
 
+/** Each failure is an incident of its own; see clearing.test.ts for those that go on. */
+const single = { quiet: 3600, clearWithin: 0, recurWithin: 0 };
+
 describe("a firing alert", () => {
   it("lists a hundred firing fingerprints of an incident, the newest, from a monitor that never gives one twice", async () => {
     const { intake, journal } = world();
@@ -204,10 +207,10 @@ describe("a resolved alert", () => {
 });
 
 describe("an alert that comes again after its incident was resolved", () => {
-  it("is a stale repeat within five minutes when it is the very same, and opens a new incident after that", async () => {
-    const { journal, opened, record, clock } = world();
+  it("is a stale repeat within five minutes when it is the very same, and a new beginning after that", async () => {
+    const { journal, opened, record, clock } = world({ parts: { limits: single } });
     const id = await opened();
-    record(id, { kind: "resolved", by: "medic", why: "it runs" });
+    record(id, { kind: "resolved", by: "monitor", why: "it says so" });
     clock.advance(300_000);
     assert.equal(await opened(), id);
     assert.equal(journal.incident(id)?.state.is, "resolved");
@@ -216,13 +219,13 @@ describe("an alert that comes again after its incident was resolved", () => {
     assert.notEqual(await opened(), id);
   });
 
-  it("opens a new incident at once when it began anew, or is another alert, or the last one was dismissed", async () => {
+  it("is no stale repeat when it began anew, or is another alert, or the last one was dismissed", async () => {
     for (const [ended, again] of [
       [{ kind: "resolved", by: "medic", why: "" } as const, alert({ startsAt: later })],
       [{ kind: "resolved", by: "monitor", why: "" } as const, alert({ fingerprint: "slow" })],
       [{ kind: "dismissed", reason: "" } as const, alert()],
     ] as const) {
-      const { opened, record } = world();
+      const { opened, record } = world({ parts: { limits: single } });
       const id = await opened();
       record(id, ended);
       assert.notEqual(await opened(again), id);

@@ -6,7 +6,8 @@ import { DatabaseSync } from "node:sqlite";
 import { after, describe, it } from "node:test";
 import * as fc from "fast-check";
 import { canonical } from "../../core/incident/chain.ts";
-import { type JournalEvent, type NewEvent, reduce } from "../../core/incident/incident.ts";
+import { type JournalEvent, type NewEvent } from "../../core/incident/incident.ts";
+import { reduce } from "../../core/incident/reduce.ts";
 import { JournalError } from "../../core/incident/journal-error.ts";
 import { createJournal, createMemoryJournal, openJournal, readJournal } from "../../core/incident/journal.ts";
 import { fakeClock } from "../support/clock.ts";
@@ -31,7 +32,12 @@ describe("the journal", () => {
     first.append([{ incident: "i1", kind: "resolved", by: "medic", why: "it runs" }]);
     first.close();
     const second = openJournal(place, { now });
-    assert.deepEqual(second.incident("i1")?.state, { is: "resolved", by: "medic", why: "it runs" });
+    assert.deepEqual(second.incident("i1")?.state, {
+      is: "resolved",
+      by: "medic",
+      why: "it runs",
+      alertCleared: "waiting",
+    });
     assert.deepEqual(
       second.events("i1").map(({ sequence, kind }) => [sequence, kind]),
       [

@@ -42,7 +42,7 @@ export function world(bend: { journal?: Journal; parts?: Partial<IntakeParts>; s
     journal,
     targetOf: (alert) => targetOf(alert, bend.settings ?? settings, known),
     targetFor: (host, service) => targetFor(host, service, known),
-    limits: { quiet: 3600 },
+    limits: { quiet: 3600, clearWithin: 900, recurWithin: 3600 },
     now: clock.now,
     log: silent,
     ...bend.parts,
