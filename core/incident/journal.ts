@@ -10,9 +10,10 @@ import { canonical, GENESIS, type Head, linkOf, type Verified } from "./chain.ts
 import { type FixHistory, type FixScope, readFixHistory, readIdentity } from "./fix-history.ts";
 import type { HostIdentity } from "./fix.ts";
 import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
-import type { IncidentRecord, JournalEvent, NewEvent, State } from "./incident.ts";
+import type { IncidentRecord, JournalEvent, NewEvent } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
-import { migrate, WAITING, requireCurrent, rewriteVersion } from "./journal-schema.ts";
+import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
+import { readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
 import { prune, type Pruned, readTallies } from "./retention.ts";
@@ -169,17 +170,13 @@ export class Journal {
   }
 
   /** Newest first. */
-  incidents(wanted: { states?: readonly State["is"][]; limit?: number } = {}): IncidentRecord[] {
-    const { states = [], limit = -1 } = wanted;
-    const where = states.length === 0 ? "" : `WHERE state IN (${states.map(() => "?").join(", ")})`;
-    const rows = this.#sql.all(`SELECT record FROM incidents ${where} ORDER BY opened DESC LIMIT ?`, ...states, limit);
-    return rows.map((row) => recordOf(row) as IncidentRecord);
+  incidents(wanted: Wanted = {}): IncidentRecord[] {
+    return readIncidents(this.#sql, wanted);
   }
 
   /** Over for the host, and not yet for the monitor. */
   waitingForClearing(): IncidentRecord[] {
-    const rows = this.#sql.all(`SELECT record FROM incidents WHERE ${WAITING} ORDER BY opened`);
-    return rows.map((row) => recordOf(row) as IncidentRecord);
+    return readWaiting(this.#sql);
   }
 
   /** Of one incident, oldest first. */
@@ -194,10 +191,7 @@ export class Journal {
 
   /** What people said of maintenance since a time, oldest first. */
   maintenanceSince(sinceMs: number): (MaintenanceEvent & Written)[] {
-    const kinds = "('maintenance-started', 'maintenance-ended')";
-    const sql = `SELECT body FROM events WHERE kind IN ${kinds} AND at >= ? ORDER BY sequence`;
-    const rows = this.#sql.all(sql, new Date(sinceMs).toISOString());
-    return rows.map((row) => JSON.parse(String(row["body"])) as MaintenanceEvent & Written);
+    return readMaintenance(this.#sql, sinceMs);
   }
 
   /** Which machine fixes have met under a host's name. */

@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
-import { type IncidentRecord, type JournalEvent, reduce } from "../../core/incident/incident.ts";
+import type { IncidentRecord, JournalEvent } from "../../core/incident/incident.ts";
 import { createJournal } from "../../core/incident/journal.ts";
+import { reduce } from "../../core/incident/reduce.ts";
 
 type Recorded = { events: JournalEvent[]; incidents: Record<string, IncidentRecord> };
 

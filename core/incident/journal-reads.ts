@@ -1,0 +1,32 @@
+// What is read from the journal's tables and is not a line of SQL: the questions that other files of this room ask. Knows no
+// writing.
+import type { MaintenanceEvent, Written } from "./house-event.ts";
+import type { IncidentRecord, State } from "./incident.ts";
+import { WAITING } from "./journal-schema.ts";
+import { recordOf } from "./projection.ts";
+import type { Row, Sql } from "./sql.ts";
+
+export type Wanted = { states?: readonly State["is"][]; limit?: number };
+
+/** Newest first. */
+export function readIncidents(sql: Sql, { states = [], limit = -1 }: Wanted): IncidentRecord[] {
+  const where = states.length === 0 ? "" : `WHERE state IN (${states.map(() => "?").join(", ")})`;
+  return recordsOf(sql.all(`SELECT record FROM incidents ${where} ORDER BY opened DESC LIMIT ?`, ...states, limit));
+}
+
+/** Over for the host, and not yet for the monitor; oldest first. */
+export function readWaiting(sql: Sql): IncidentRecord[] {
+  return recordsOf(sql.all(`SELECT record FROM incidents WHERE ${WAITING} ORDER BY opened`));
+}
+
+/** What people said of maintenance since a time, oldest first. */
+export function readMaintenance(sql: Sql, sinceMs: number): (MaintenanceEvent & Written)[] {
+  const kinds = "('maintenance-started', 'maintenance-ended')";
+  const since = new Date(sinceMs).toISOString();
+  const rows = sql.all(`SELECT body FROM events WHERE kind IN ${kinds} AND at >= ? ORDER BY sequence`, since);
+  return rows.map((row) => JSON.parse(String(row["body"])) as MaintenanceEvent & Written);
+}
+
+function recordsOf(rows: readonly Row[]): IncidentRecord[] {
+  return rows.map((row) => recordOf(row) as IncidentRecord);
+}
