@@ -27,8 +27,7 @@ export function* withLastWords(name: string, why: string): Inquiry<string> {
 
 /** Adds what the host shows of a port that is taken or a disk that is full, where the words speak of one. */
 export function* withCause(name: string, why: string, said: readonly string[]): Inquiry<string> {
-  const taken = said.findLast((line) => portTaken.test(line));
-  const port = taken === undefined ? undefined : portIn(taken);
+  const port = said.flatMap((line) => (portTaken.test(line) ? (portIn(line) ?? []) : [])).at(-1);
   if (port !== undefined) {
     const { owner } = yield* look({ owner: call(dockerPortOwner, { port }) });
     if ("unavailable" in owner) return why;
@@ -59,12 +58,14 @@ function portIn(line: string): number | undefined {
   return found.findLast((port) => port > 59 && port <= 65_535);
 }
 
-/** Exit 137 is a kill by anybody; docker's events tell whether it was the kernel, for memory. */
-export function* withMemory(name: string, why: string): Inquiry<string> {
+/** How its latest runs ended, as docker's events tell: while it runs again, its state has forgotten that. */
+export function* deathsOf(name: string): Inquiry<{ exit: number | undefined; memory: string }> {
   const { events } = yield* look({ events: call(dockerEvents, { name, minutes: withinMinutes }) });
-  const kills = "events" in events ? events.events.filter(({ what }) => what === "oom").length : 0;
-  if (kills === 0) return why;
-  return `${why}, out of memory ${kills} times in ${withinMinutes} minutes: raise its limit (docker update --memory) or find the leak`;
+  if (!("events" in events)) return { exit: undefined, memory: "" };
+  const kills = events.events.filter(({ what }) => what === "oom").length;
+  const memory = `, out of memory ${kills} times in ${withinMinutes} minutes: raise its limit (docker update --memory) or find the leak`;
+  const died = events.events.findLast(({ what }) => what === "die");
+  return { exit: died?.exit, memory: kills === 0 ? "" : memory };
 }
 
 /** Says who else heals it, when its restarts of the last minutes were not Medic's; undefined when nobody does. */

@@ -8,7 +8,7 @@ import { call, look, matches, need, pause, runbook } from "medic/plugin";
 import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
 import { brief } from "./answers.ts";
-import { otherHealer, withCause, withLastWords, withMemory } from "./causes.ts";
+import { deathsOf, otherHealer, withCause, withLastWords } from "./causes.ts";
 import { daemonDown, dockerDaemon } from "./daemon.ts";
 import { dockerRestart, dockerStart, dockerUnpause, endedOnPurpose, isServed, unserved } from "./fixes.ts";
 import { dockerGone, goneText } from "./gone.ts";
@@ -157,11 +157,10 @@ function unattended({ name, restartPolicy }: Container): string {
 }
 
 /** It dies and comes back: a restart is what docker does already. */
-function* dying(status: Container): Inquiry<Decision> {
-  const why = `"${status.name}" keeps dying (exit ${status.exit}, restarted ${status.restartCount} times by docker)`;
-  return {
-    escalate: yield* withLastWords(status.name, status.exit === 137 ? yield* withMemory(status.name, why) : why),
-  };
+function* dying({ name, exit, restartCount }: Container): Inquiry<Decision> {
+  const deaths = yield* deathsOf(name);
+  const why = `"${name}" keeps dying (exit ${deaths.exit ?? exit}, restarted ${restartCount} times by docker)${deaths.memory}`;
+  return { escalate: yield* withLastWords(name, why) };
 }
 
 /** Whether a fix of this container was begun; a fix that names none was of the incident's own. */

@@ -135,7 +135,7 @@ export const systemdResetFailed = fix({
 });
 
 /** The unit, when a fix may act on it at all. */
-function usable(unit: string, status: Seen["status"], options: SystemdOptions): UnitStatus | Refusal {
+export function usable(unit: string, status: Seen["status"], options: SystemdOptions): UnitStatus | Refusal {
   if (!status.exists) return refuse(`there is no unit "${unit}" on this host`);
   for (const name of new Set([unit, status.id])) {
     if (!matches(options.units, name)) {
@@ -149,7 +149,7 @@ function usable(unit: string, status: Seen["status"], options: SystemdOptions): 
   return status;
 }
 
-function cannotStart(status: UnitStatus): string | undefined {
+export function cannotStart(status: UnitStatus): string | undefined {
   if (!status.canStart) return `"${status.id}" cannot be started by hand (CanStart=no)`;
   if (status.type === "oneshot" && !status.remainsAfterExit) {
     return `"${status.id}" is a oneshot: it ends when it is done, so nothing would show that it is well`;
@@ -159,12 +159,12 @@ function cannotStart(status: UnitStatus): string | undefined {
 }
 
 /** A start limit refuses manual starts too, so it is forgotten first; in one fix, since one without the other is none. */
-function freed(verb: "start" | "restart", status: UnitStatus): Command[] {
+export function freed(verb: "start" | "restart", status: UnitStatus): Command[] {
   const step: Command = ["root", "systemctl", verb, "--", status.id];
   return hitStartLimit(status) ? [["root", "systemctl", "reset-failed", "--", status.id], step] : [step];
 }
 
-function planOf(
+export function planOf(
   steps: readonly Command[],
   status: UnitStatus,
   touches: readonly string[],
@@ -200,6 +200,6 @@ function isWell({ status }: Seen): boolean {
   return isRunning(status);
 }
 
-function isRunning(status: Seen["status"]): boolean {
+export function isRunning(status: Seen["status"]): boolean {
   return status.exists && status.active === "active" && status.job === 0 && status.sub !== "auto-restart";
 }

@@ -62,12 +62,16 @@ echo "--medic:kernel"
 journalctl --no-pager --no-hostname -o short-iso -k --since "$1" | grep -E "Out of memory|oom-kill:|Killed process|oom_reaper" | tail -n 50
 echo "--medic:units"
 journalctl --no-pager --no-hostname -o short-iso -t systemd --since "$1" | grep -E "OOM killer|oom-kill" | tail -n 50
+echo "--medic:dmesg"
+dmesg -T --since "$1" 2>/dev/null | grep -E "Out of memory|oom-kill:|Killed process" | tail -n 50
 echo "--medic:end"`,
       journalTime(input.since),
     ),
   parse(result, input) {
     const said = sections(result.stdout);
-    const kernel = journalLines(said["kernel"]);
+    const journaled = journalLines(said["kernel"]);
+    // In a container the journal has no kernel lines, and dmesg may still be read.
+    const kernel = journaled.length > 0 ? journaled : journalLines(said["dmesg"]);
     const units = journalLines(said["units"]);
     // Inside a pipe journalctl's exit is lost, so its last marker and its complaints have to tell.
     const closed = mayNotRead(result, said["reader"], [...kernel, ...units]);
@@ -83,12 +87,18 @@ export const systemdJournalUsage = diagnostic({
   input: v.strictObject({}),
   command: () => ["journalctl", "--disk-usage"],
   parse(result) {
-    const text = /take up ([\d.]+)\s*([KMGT]?)B?\b/.exec(result.stdout);
-    if (text === null) return blind(result) ?? unavailable(result);
-    const bytes = Number(text[1]) * 1024 ** ("KMGT".indexOf(text[2] ?? "") + (text[2] === "" ? 0 : 1));
-    return { bytes: Math.round(bytes), says: bounded(result.stdout.trim()) };
+    const bytes = bytesIn(result.stdout);
+    if (bytes === undefined) return blind(result) ?? unavailable(result);
+    return { bytes, says: bounded(result.stdout.trim()) };
   },
 });
+
+/** "Archived and active journals take up 8.0M in the file system." → bytes. */
+export function bytesIn(text: string): number | undefined {
+  const figure = /take up ([\d.]+)\s*([KMGT]?)B?\b/.exec(text);
+  if (figure === null) return undefined;
+  return Math.round(Number(figure[1]) * 1024 ** ("KMGT".indexOf(figure[2] ?? "") + (figure[2] === "" ? 0 : 1)));
+}
 
 function journalLines(text: string | undefined): string[] {
   return (text ?? "")

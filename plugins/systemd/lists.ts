@@ -61,7 +61,8 @@ if [ -n "$needed" ]; then systemctl show -p Id,LoadState,ActiveState,SubState,Re
       unit,
       exists: true,
       needs: needs.slice(0, UNITS_MAX),
-      broken: needs.filter(({ must: isMust, active }) => isMust && active === "failed").map((one) => one.unit),
+      // A unit that is required in two ways is shown twice.
+      broken: [...new Set(needs.filter((one) => one.must && one.active === "failed").map((one) => one.unit))],
       neededBy: namesOf(shown, "RequiredBy", "BoundBy", "ConsistsOf"),
       wantedBy: namesOf(shown, "WantedBy"),
       triggeredBy: namesOf(shown, "TriggeredBy"),

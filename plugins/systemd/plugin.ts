@@ -1,12 +1,17 @@
 // The plugin for systemd units: sees any unit, heals those the owner lists.
 import { call, definePlugin } from "medic/plugin";
+import { systemdRestartDependency } from "./dependency.ts";
+import { systemdDisable, systemdEnable, systemdStop, systemdVacuumJournal } from "./drastic.ts";
 import { systemdDaemonReload, systemdReload, systemdResetFailed, systemdRestart, systemdStart } from "./fixes.ts";
 import { systemdOptions, unitName } from "./inputs.ts";
+import { journalFull } from "./journal-full.ts";
+import { systemdJournalSpace } from "./journal-space.ts";
 import { systemdJournal, systemdJournalUsage, systemdOom } from "./journal.ts";
 import { systemdCat, systemdDependencies, systemdFailed, systemdTimers } from "./lists.ts";
 import { unitNotRunning } from "./runbook.ts";
 import { systemdStatus } from "./status.ts";
 import { sudoersFor } from "./sudoers.ts";
+import { systemdVerify } from "./verify.ts";
 import * as v from "valibot";
 
 export { systemdFailed, systemdJournal, systemdOom, systemdStatus };
@@ -24,14 +29,21 @@ export default definePlugin({
     systemdCat,
     systemdTimers,
     systemdJournalUsage,
+    systemdJournalSpace,
     systemdOom,
+    systemdVerify,
     systemdStart,
     systemdRestart,
     systemdReload,
     systemdDaemonReload,
     systemdResetFailed,
+    systemdRestartDependency,
+    systemdStop,
+    systemdEnable,
+    systemdDisable,
+    systemdVacuumJournal,
   ],
-  runbooks: [unitNotRunning],
+  runbooks: [journalFull, unitNotRunning],
   heals: ({ units }) => units,
   evidence({ service }) {
     const general = { failed: call(systemdFailed, {}), oom: call(systemdOom, {}) };

@@ -2,11 +2,13 @@
 // only a person can mend, and that reason is what the escalation tells.
 import { call, look, matches, need, pause, runbook } from "medic/plugin";
 import type { Attempt, Decision, Incident, Inquiry } from "medic/plugin";
+import { systemdRestartDependency } from "./dependency.ts";
 import { systemdStart } from "./fixes.ts";
 import type { SystemdOptions } from "./inputs.ts";
 import { systemdJournal, systemdOom } from "./journal.ts";
 import { systemdDependencies } from "./lists.ts";
 import { neverRan, systemdStatus, type UnitStatus } from "./status.ts";
+import { systemdVerify } from "./verify.ts";
 
 /** Restarts by systemd itself come within seconds; a run this old is not one of a loop. */
 const SETTLED_SECONDS = 60;
@@ -20,14 +22,14 @@ export const unitNotRunning = runbook({
     "started once. A start limit (5 starts in 10 s by default) refuses manual starts too; systemd_start forgets it first, " +
     "so start only if the cause may be gone. Exit 203, 200, 217, 226: the program never ran, a start " +
     "cannot help. A unit in auto-restart is being restarted by systemd already: find the cause in the journal, do not " +
-    "restart it. A failed requirement has to be healed first. Exit 137 or Result=oom-kill: look at systemd_oom. " +
+    "restart it. A failed requirement has to be healed first (systemd_restart_dependency). Masked or bad-setting: systemd_verify names the line. Exit 137 or Result=oom-kill: look at systemd_oom. " +
     "StandardOutput=null: the journal has only systemd's own lines.",
   when: (incident, options: SystemdOptions) => matches(options.units, incident.service),
-  *decide(incident, _options: SystemdOptions) {
+  *decide(incident, options: SystemdOptions) {
     const unit = incident.service ?? "";
     let { status } = yield* need({ status: call(systemdStatus, { unit }) });
     if (!status.exists) return { escalate: `there is no unit "${unit}" on "${incident.host}"` };
-    if (status.load !== "loaded") return { escalate: `"${unit}" is ${status.load}` };
+    if (status.load !== "loaded") return yield* notLoaded(unit, status);
     if (isMoving(status) || mayLoop(status)) {
       const before = status;
       yield* pause(LOOK_AGAIN_SECONDS);
@@ -41,9 +43,29 @@ export const unitNotRunning = runbook({
       }
     }
     if (status.active === "active") return running(status, incident);
-    return yield* stopped(unit, status, incident.attempts);
+    return yield* stopped(unit, status, incident.attempts, options);
   },
 });
+
+/** systemd would not start it, whoever asks: masked by a person, or its file does not say what to run. */
+function* notLoaded(unit: string, status: UnitStatus): Inquiry<Decision> {
+  if (status.load === "masked") {
+    const run = `sudo systemctl unmask ${unit} && sudo systemctl start ${unit}`;
+    return { escalate: `"${unit}" is masked, so nothing can start it. If that is not meant, run: ${run}` };
+  }
+  const { file } = yield* look({ file: call(systemdVerify, { unit }) });
+  if (!("faults" in file)) return { escalate: `"${unit}" is ${status.load}` };
+  const faults = file.faults.map((one) =>
+    one.file === undefined ? one.fault : `${one.file} line ${one.line}: ${one.fault}`,
+  );
+  const newest = file.edited.toSorted((one, other) => other.at.localeCompare(one.at))[0];
+  const edited = newest === undefined ? "" : `; ${newest.file} was edited at ${newest.at}`;
+  const said = faults.length > 0 ? faults.join("; ") : (file.loadError ?? "systemd does not say why");
+  const run = `sudo systemctl daemon-reload && sudo systemctl start ${unit}`;
+  return {
+    escalate: `"${unit}" cannot be loaded (${status.load}): ${said}${edited}. Mend that line, then run: ${run}`,
+  };
+}
 
 /** A job is under way, or systemd is between two runs. */
 function isMoving(status: UnitStatus): boolean {
@@ -78,13 +100,23 @@ function isAboutState({ alert }: Incident): boolean {
   return Object.keys(annotations).length === 0 && Object.keys(labels).every((label) => where.has(label));
 }
 
-function* stopped(unit: string, status: UnitStatus, attempts: readonly Attempt[]): Inquiry<Decision> {
+function* stopped(
+  unit: string,
+  status: UnitStatus,
+  attempts: readonly Attempt[],
+  options: SystemdOptions,
+): Inquiry<Decision> {
   if (neverRan(status)) return yield* escalation(unit, "its program never ran", status);
   const { needs } = yield* look({ needs: call(systemdDependencies, { unit }) });
+  const tried = attempts.filter(({ outcome }) => outcome !== "refused");
   if ("broken" in needs && needs.broken.length > 0) {
+    const [dependency, another] = needs.broken;
+    const mayHeal = another === undefined && matches(options.units, dependency);
+    if (mayHeal && dependency !== undefined && !tried.some(({ fix }) => fix === systemdRestartDependency.name)) {
+      return { fix: call(systemdRestartDependency, { unit: status.id, dependency }) };
+    }
     return yield* escalation(unit, `it requires "${needs.broken.join('", "')}", which failed`, status);
   }
-  const tried = attempts.filter(({ outcome }) => outcome !== "refused");
   const started = tried.find(({ fix }) => fix === systemdStart.name);
   if (started !== undefined) {
     return yield* escalation(
@@ -104,7 +136,21 @@ function* escalation(unit: string, why: string, status: UnitStatus): Inquiry<Dec
   });
   const ended = status.exit === "" ? status.result : `${status.result}, exit ${status.exit}`;
   const killed = "killed" in oom && oom.killed.length > 0 ? `; out of memory: killed ${oom.killed.join(", ")}` : "";
-  return { escalate: `"${unit}": ${why}; ended with ${ended}${killed}; ${lastWords(journal)}` };
+  const hint = killed !== "" && /^signal 9|oom/.test(`${status.exit}${status.result}`) ? memoryHint : "";
+  return {
+    escalate: `"${unit}": ${why}; ended with ${ended}${killed}${hint}; ${lastWords(journal)}${placeIn(journal)}`,
+  };
+}
+
+const memoryHint = " (raise MemoryMax= or find the leak)";
+
+/** "…/app.conf:3: unknown directive": the line a program complains about is where a person has to look. */
+function placeIn(journal: object): string {
+  const lines = "lines" in journal && Array.isArray(journal.lines) ? (journal.lines as string[]) : [];
+  const found = lines
+    .map((line) => /(\/[\w./@-]+\.\w+)(?::| line )(\d+)\b/.exec(line))
+    .findLast((match) => match !== null);
+  return found === undefined || found === null ? "" : `; look at ${found[1]} line ${found[2]}`;
 }
 
 function lastWords(journal: { lines: string[]; note?: string } | { unavailable: string } | object): string {

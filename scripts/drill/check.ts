@@ -142,9 +142,9 @@ function isUnit(name: string): boolean {
   return /\.(?:service|socket|timer|mount)$/.test(name);
 }
 
-/** Services of people; systemd's own, and those a login brings, come and go by themselves. */
+/** Services of people; systemd's own, and those a login or its question to polkit brings, come and go by themselves. */
 function isService(unit: string): boolean {
-  return unit.endsWith(".service") && !/^(?:user@|user-runtime-dir@|systemd-|logrotate|man-db|dpkg-)/.test(unit);
+  return unit.endsWith(".service") && !/^(?:user@|user-runtime-dir@|systemd-|polkit|logrotate|man-db|dpkg-)/.test(unit);
 }
 
 /** systemd's words for a change of a unit's run. */

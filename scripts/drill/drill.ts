@@ -31,6 +31,8 @@ export type Drill = {
   restore?: string;
   /** Scrypted's container was replaced: it has to be made anew. */
   remakesScrypted?: true;
+  /** A person says yes to the fix that Medic asks for. */
+  approve?: true;
   /** How long Medic may take. */
   withinSeconds?: number;
 };

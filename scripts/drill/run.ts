@@ -35,6 +35,7 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
     const alertedAt = Date.now();
     const id = await medic.alert({ host, ...drill.alert });
     await untilDone(medic, id, drill.withinSeconds ?? withinSecondsMax, signal);
+    if (drill.approve === true) await agree(medic, id, signal);
     const endedAt = Date.now();
     await serve.stop();
     const { events } = medic.story(id);
@@ -78,6 +79,13 @@ export async function putBack(drill: Drill | undefined, host: string): Promise<v
     const { leader, name, address } = labHost(host);
     await startContainers(leader, { name, address });
   }
+}
+
+/** A person's yes, given as a person gives it; then Medic goes on. */
+async function agree(medic: OwnMedic, id: string, signal: AbortSignal): Promise<void> {
+  const { exit, stdout, stderr } = await medic.verb("approve", id, "--yes");
+  if (exit !== 0) throw new Error(`Cannot approve the fix of "${id}": ${stderr.trim() || stdout.trim()}`);
+  await untilDone(medic, id, withinSecondsMax, signal);
 }
 
 async function untilDone(medic: OwnMedic, id: string, withinSeconds: number, signal: AbortSignal): Promise<void> {

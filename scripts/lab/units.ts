@@ -48,8 +48,10 @@ export function medicSudoers(): string {
   // What only reads runs below `timeout`, so that it is root who ends it.
   const reads = ["/usr/bin/docker", "/usr/bin/timeout ^-s KILL [0-9]+ (docker|ss) .*$"];
   // The units of drills, by a pattern that stays within one name.
-  const drills = "/usr/bin/systemctl ^(start|restart|reload|reset-failed) -- drill-[a-z-]+\\.service$";
-  const commands = [...reads, ...fixes, drills, "/usr/bin/systemctl daemon-reload"];
+  const drills =
+    "/usr/bin/systemctl ^(start|restart|reload|reset-failed|stop|enable|disable) -- drill-[a-z-]+\\.service$";
+  const vacuum = "/usr/bin/journalctl ^--vacuum-size=[0-9]+M$";
+  const commands = [...reads, ...fixes, drills, vacuum, "/usr/bin/systemctl daemon-reload"];
   return commands.map((command) => `medic ALL=(root) NOPASSWD: ${command}\n`).join("");
 }
 

@@ -79,11 +79,14 @@ describe("a lab host's users", () => {
     ]);
   });
 
-  it("may restart each of the lab's services by its exact name, and no pattern of names", () => {
+  it("may restart each of the lab's services by its exact name, and by pattern one unit of a drill at a time", () => {
     const rules = medicSudoers();
     for (const { name } of labUnits())
       assert.match(rules, new RegExp(`/usr/bin/systemctl restart -- ${name}\\.service\n`));
-    assert.doesNotMatch(rules, /systemctl.*[*?^]/);
+    const patterns = rules.split("\n").filter((rule) => /systemctl.*[*?^]/.test(rule));
+    assert.equal(patterns.length, 1);
+    // A blank in it would let a second unit through.
+    assert.match(patterns[0] ?? "", / -- drill-\[a-z-\]\+\\\.service\$$/);
     assert.doesNotMatch(rules, /NOPASSWD: ALL/);
   });
 });

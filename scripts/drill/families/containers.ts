@@ -88,7 +88,7 @@ ${untilRestarted("drill-hungry")}`,
     alert: { ...down, service: "drill-port" },
     expected: "escalated",
     fixes: [],
-    says: ["EADDRINUSE", "Port 18080 is held by \\S+ \\(pid \\d+\\)"],
+    says: ["Port 18080 is held by \\S+ \\(pid \\d+\\)"],
     subjects: ["drill-port", "drill-holder"],
     prepare: `${listen("drill-holder")}
 sleep 1`,

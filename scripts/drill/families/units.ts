@@ -28,6 +28,9 @@ export function untilFailed(name: string): string {
   return `until systemctl is-failed -q ${name}.service; do sleep 0.2; done`;
 }
 
+/** systemd starts it again and again, and never gives up. */
+const again = { unit: "StartLimitIntervalSec=0", service: "Restart=always\nRestartSec=500ms" };
+
 const failed = { name: "SystemdUnitFailed" };
 
 export const unitDrills: readonly Drill[] = [
@@ -60,9 +63,98 @@ export const unitDrills: readonly Drill[] = [
     alert: { ...failed, service: "drill-masked.service" },
     expected: "escalated",
     fixes: [],
-    says: ["masked"],
+    says: ["is masked", "sudo systemctl unmask drill-masked.service"],
     subjects: ["drill-masked.service"],
     prepare: unit("drill-masked"),
     break: `rm /run/systemd/system/drill-masked.service; systemctl mask drill-masked.service`,
+  },
+  {
+    name: "unit-dependency-failed",
+    tells: "a unit is down because the one it requires failed, and what made that fail is over",
+    alert: { ...failed, service: "drill-app.service" },
+    expected: "fixed",
+    fixes: ["systemd_restart_dependency"],
+    subjects: ["drill-app.service", "drill-base.service"],
+    prepare: `${unit("drill-base")}
+${unit("drill-app", { unit: "Requires=drill-base.service\nBindsTo=drill-base.service\nAfter=drill-base.service" })}
+systemctl start drill-app`,
+    break: `touch /run/drill-base.broken; ${untilFailed("drill-base")}; rm /run/drill-base.broken
+until ! systemctl is-active -q drill-app; do sleep 0.2; done`,
+  },
+  {
+    name: "unit-file-broken-by-an-edit",
+    tells: "somebody edited the unit's file and mistyped what it runs",
+    alert: { ...failed, service: "drill-edited.service" },
+    expected: "escalated",
+    fixes: [],
+    says: ["/run/systemd/system/drill-edited.service line 5", "sudo systemctl daemon-reload"],
+    subjects: ["drill-edited.service"],
+    prepare: `${unit("drill-edited")}; systemctl start drill-edited`,
+    break: `sed -i 's#^ExecStart=/run#ExecStart=run#' /run/systemd/system/drill-edited.service
+systemctl daemon-reload; systemctl stop drill-edited`,
+  },
+  {
+    name: "unit-settings-broken-by-an-edit",
+    tells: "somebody edited the settings of a service, and it refuses to start with them",
+    alert: { ...failed, service: "drill-settings.service" },
+    expected: "escalated",
+    fixes: [],
+    says: ["fails again and again", "look at /run/drill-settings.conf line 3"],
+    subjects: ["drill-settings.service"],
+    prepare: `printf 'port 80\\nroot /srv\\nlisten all\\n' > /run/drill-settings.conf
+${unit("drill-settings", {
+  program: `wrong=$(grep -n -v -E "^(port|root|listen) " /run/drill-settings.conf | cut -d : -f 1)
+if [ -n "$wrong" ]; then echo "/run/drill-settings.conf:$wrong: unknown directive" >&2; exit 1; fi
+exec sleep 1000`,
+  ...again,
+})}; systemctl start drill-settings`,
+    break: `sed -i s/listen/lsiten/ /run/drill-settings.conf; systemctl restart drill-settings; sleep 1`,
+  },
+  {
+    name: "unit-killed-for-memory",
+    tells: "the kernel kills a unit for memory, each time it runs",
+    alert: { ...failed, service: "drill-hungry.service" },
+    expected: "escalated",
+    fixes: [],
+    says: ["fails again and again", "signal 9", "out of memory: killed .*tail", "raise MemoryMax="],
+    subjects: ["drill-hungry.service"],
+    // systemd of this host has no memory controller, so the unit makes its own group below the host's.
+    break: `${unit("drill-hungry", {
+      program: `group=$(echo /sys/fs/cgroup/memory/medic-lab-*)/drill-hungry
+mkdir -p "$group"; echo 16M > "$group/memory.limit_in_bytes"; echo $$ > "$group/cgroup.procs"
+exec tail /dev/zero`,
+      ...again,
+    })}; systemctl start drill-hungry; sleep 1`,
+  },
+  {
+    name: "unit-without-sudo",
+    tells: "a unit failed, and Medic's login may not start units",
+    alert: { ...failed, service: "drill-nosudo.service" },
+    expected: "escalated",
+    fixes: ["systemd_start"],
+    says: ["privilege: sudo", "Interactive authentication required|Access denied"],
+    subjects: ["drill-nosudo.service"],
+    configure: (host) => void (host.privilege = "none"),
+    prepare: `${unit("drill-nosudo")}; systemctl start drill-nosudo`,
+    break: `touch /run/drill-nosudo.broken; ${untilFailed("drill-nosudo")}; rm /run/drill-nosudo.broken`,
+  },
+  {
+    name: "unit-journal-full",
+    tells: "old journal files fill the disk of the journal; a person agrees to let them go",
+    alert: { name: "JournalFull", service: "systemd-journald.service" },
+    expected: "fixed",
+    fixes: ["systemd_vacuum_journal"],
+    says: ["the journal takes \\d+ MiB"],
+    subjects: ["systemd-journald.service"],
+    configure: (host) => void (host.plugins["systemd"] = { units: ["systemd-journald.service"] }),
+    approve: true,
+    prepare: `mount -t tmpfs -o size=64m,mode=2755 drill /var/log/journal
+chgrp systemd-journal /var/log/journal; touch /run/drill-journal
+mkdir -p "/var/log/journal/$(cat /etc/machine-id)"; systemctl restart systemd-journald; journalctl --flush; logger started; journalctl --sync`,
+    break: `cd "/var/log/journal/$(cat /etc/machine-id)"
+for n in 1 2 3 4 5 6; do cp system.journal "system@0000000000000000000000000000000$n-000000000000000$n-000000000000000$n.journal"; done
+left=$(df -Pk . | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4)
+head -c "$(( left - 2048 ))K" /dev/zero > "system@00000000000000000000000000000007-0000000000000007-0000000000000007.journal~"`,
+    restore: `if grep -q ' /var/log/journal ' /proc/mounts; then umount -l /var/log/journal; systemctl restart systemd-journald; fi`,
   },
 ];
