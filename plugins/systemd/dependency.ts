@@ -3,7 +3,7 @@
 import { call, fix, refuse } from "medic/plugin";
 import type { Found } from "medic/plugin";
 import * as v from "valibot";
-import { cannotStart, freed, isRunning, planOf, usable } from "./fixes.ts";
+import { cannotStart, freed, isRunning, planOf, settleSeconds, usable } from "./fixes.ts";
 import { type SystemdOptions, unitName } from "./inputs.ts";
 import { systemdDependencies } from "./lists.ts";
 import { systemdStatus } from "./status.ts";
@@ -36,14 +36,15 @@ export const systemdRestartDependency = fix({
     const not = cannotStart(below) ?? cannotStart(found);
     if (not !== undefined) return refuse(not);
     const steps = [...freed("restart", below), ...freed("start", found)];
-    const plan = planOf(steps, below, [...new Set([below.id, ...below.carries, found.id])], options);
-    return plan;
+    return planOf(steps, below, [...new Set([below.id, ...below.carries, found.id])], options);
   },
   marker: ({ status, required }: Seen) => {
     const runs = [required, status].map((one) => (one.exists && one.job === 0 ? one.invocation : ""));
     return runs.includes("") ? undefined : runs.join(" ");
   },
   healthy: ({ status, required }: Seen) => isRunning(status) && isRunning(required),
+  pending: ({ status, required }: Seen) => [status, required].some((one) => one.exists && one.job !== 0),
+  settleSeconds,
   withinSeconds: 180,
   stableSeconds: 30,
   timeoutSeconds: 120,

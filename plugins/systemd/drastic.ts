@@ -3,7 +3,7 @@
 import { call, fix, refuse } from "medic/plugin";
 import type { Found } from "medic/plugin";
 import * as v from "valibot";
-import { planOf, usable } from "./fixes.ts";
+import { pending, planOf, settleSeconds, usable } from "./fixes.ts";
 import { byUnit, type SystemdOptions } from "./inputs.ts";
 import { systemdJournalSpace } from "./journal-space.ts";
 import { systemdStatus } from "./status.ts";
@@ -30,6 +30,8 @@ export const systemdStop = fix({
   marker: ({ status }) =>
     status.exists && status.job === 0 ? (isDown(status.active) ? "down" : status.invocation) : undefined,
   healthy: ({ status }) => status.exists && status.job === 0 && isDown(status.active),
+  pending,
+  settleSeconds,
   withinSeconds: 120,
   stableSeconds: 10,
   timeoutSeconds: 120,
@@ -56,6 +58,7 @@ function enabling(verb: "enable" | "disable", description: string) {
     },
     marker: ({ status }: Seen) => (status.exists ? status.enabled : undefined),
     healthy: ({ status }: Seen) => status.exists && status.enabled === `${verb}d`,
+    settleSeconds,
     withinSeconds: 30,
     stableSeconds: 0,
   });

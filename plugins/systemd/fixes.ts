@@ -9,7 +9,7 @@ const watch = ({ unit }: { unit: string }) => ({ status: call(systemdStatus, { u
 type Seen = Found<ReturnType<typeof watch>>;
 
 /** A job that was asked for shows at once, and one that is over shows its marker: nothing pending soon means nothing. */
-const settleSeconds = 10;
+export const settleSeconds = 10;
 
 /** Units whose restart can cut Medic off from the host, end Medic itself, or stop everything at once. */
 const delicate: readonly (readonly [pattern: RegExp, why: string])[] = [
@@ -192,7 +192,7 @@ function marker({ status }: Seen): string | undefined {
 }
 
 /** systemd goes on with a job whose `systemctl` is gone. */
-function pending({ status }: Seen): boolean {
+export function pending({ status }: Seen): boolean {
   return status.exists && status.job !== 0;
 }
 
