@@ -2,7 +2,7 @@
 // contract's own comments, the table of tools in each plugin's README from the plugin. `--check` writes nothing and says
 // whether they are current.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { configJsonSchema } from "../core/config/json-schema.ts";
 import { loadPlugins } from "../core/plugin/load.ts";
@@ -11,7 +11,7 @@ import { withTools } from "./generate/tools.ts";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const contract = await readFile(join(root, "core/plugin/contract.ts"), "utf8");
-const { plugins } = await loadPlugins([]);
+const { plugins, folders } = await loadPlugins([join(root, "docs/examples")]);
 
 /** Each file's text, from the one that is there. */
 const generated: Record<string, (present: string) => string> = {
@@ -19,7 +19,8 @@ const generated: Record<string, (present: string) => string> = {
   "docs/contract.md": () => contractReference(contract),
 };
 for (const plugin of plugins) {
-  generated[`plugins/${plugin.name}/README.md`] = (present) => withTools(present, plugin);
+  generated[relative(root, join(folders.get(plugin.name) ?? "", "README.md"))] = (present) =>
+    withTools(present, plugin);
 }
 
 const check = process.argv.includes("--check");

@@ -151,6 +151,7 @@ function fixChecks(plugin: Plugin, fix: Fix, prepared: () => Prepared[], all: re
             return [
               purityProblem("healthy", () => fix.healthy(after, before, input)),
               purityProblem("marker", () => fix.marker?.(after)),
+              purityProblem("pending", () => fix.pending?.(after)),
             ];
           }
           const steps = commandsOf(fix, { ...one, before }, options);

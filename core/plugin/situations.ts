@@ -82,6 +82,7 @@ export function planProblems(fix: Fix, input: object, options: object, findings:
     try {
       if (concluded(fix.plan(input, options, before), answer) === "endless") problems.add("plan never ends");
       fix.marker?.(before);
+      fix.pending?.(before);
       fix.healthy(before, before, input);
     } catch (error) {
       problems.add(`breaks on ${JSON.stringify(before).slice(0, 200)}: ${String(error)}`);

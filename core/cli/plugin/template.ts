@@ -72,6 +72,7 @@ export const ${code}Start = fix({
   },
   marker: ({ status }) => (status.isChanging || status.run === "" ? undefined : status.run),
   healthy: ({ status }) => status.active === "active" && !status.isChanging,
+  pending: ({ status }) => status.isChanging,
   withinSeconds: 60,
   stableSeconds: 15,
 });
