@@ -3,7 +3,7 @@
 import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Audited, Kept } from "../incident/audit.ts";
-import { FILE, type Journal, readJournalFile } from "../incident/journal.ts";
+import { FILE, type Journal, readJournal, readJournalFile } from "../incident/journal.ts";
 import { readConfig } from "./config-file.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
 import { sinceOf } from "./since.ts";
@@ -85,7 +85,7 @@ function withFile<T>(
   { file, config: option }: { file?: string | undefined; config?: string | undefined },
   read: (journal: Journal) => T,
 ): T {
-  const journal = readJournalFile(pathOf(context, file, option), { now: Date.now });
+  const journal = opened(context, file, option);
   try {
     return read(journal);
   } finally {
@@ -94,10 +94,12 @@ function withFile<T>(
 }
 
 /** A copy needs no hosts.yaml: it may lie on a machine that has none. */
-function pathOf(context: Context, file: string | undefined, option: string | undefined): string {
-  if (file === undefined) return join(readConfig(context, option).config.server.data, FILE);
+function opened(context: Context, file: string | undefined, option: string | undefined): Journal {
+  const clock = { now: Date.now };
+  if (file === undefined) return readJournal(readConfig(context, option).config.server.data, clock);
   const path = resolve(context.folder, file);
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, FILE) : path;
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return readJournalFile(isFolder ? join(path, FILE) : path, clock);
 }
 
 function keptHead(written: string): Kept {

@@ -56,6 +56,8 @@ describe("medic audit verify", () => {
     const copy = join(scenario.folder, "copy.sqlite");
     copyFileSync(file, copy);
     assert.equal((await scenario.medic("audit", "verify", copy, "--config", "/none")).code, 0);
+    await using empty = await startScenario();
+    assert.match((await empty.medic("audit", "verify")).stderr, /there is none yet. Start medic serve first/);
     const missing = await scenario.medic("audit", "verify", `${copy}.none`);
     assert.equal(missing.code, 2);
     assert.match(missing.stderr, /there is no such file/);
