@@ -5,6 +5,7 @@ import type { Observation } from "../incident/incident.ts";
 import type { Calls, Fix, Found, Plan, Seen } from "../plugin/contract.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "./diagnosis.ts";
+import { sightOf } from "./verification.ts";
 
 /** A plan that was not run, and what it was made from. */
 export type Unfixed = {
@@ -76,13 +77,14 @@ async function outcomeOf(parts: ObserverParts, unfixed: Unfixed, signal: AbortSi
   const withinSeconds = plan.withinSeconds ?? fix.withinSeconds;
   const stableSeconds = Math.min(fix.stableSeconds, parts.stableMax());
   const pauseMax = Math.max(5, withinSeconds / LOOKS) * 1000;
-  let well: { since: number; run: string | undefined } | undefined;
+  let well: { since: number; marker: string | undefined } | undefined;
   for (let pause = PAUSE_FIRST_MS; ; pause = Math.min(pause * 1.5, pauseMax)) {
     const sight = sightOf(unfixed, await unfixed.look(signal));
     signal.throwIfAborted();
     const seconds = (now() - began) / 1000;
-    if (sight.is !== "well") well = undefined;
-    else if (well === undefined || well.run !== sight.run) well = { since: now(), run: sight.run };
+    // Another marker is another run of the service, which has to hold from here on; none may begin after the time.
+    if (sight.is !== "healthy" || well?.marker !== sight.marker) well = undefined;
+    if (sight.is === "healthy" && seconds <= withinSeconds) well ??= { since: now(), marker: sight.marker };
     if (well !== undefined && now() - well.since >= stableSeconds * 1000) {
       const at = Math.round((well.since - began) / 1000);
       return { tool: fix.name, came: "recovered", why: `well by itself after ${at} s`, seconds: at };
@@ -97,15 +99,4 @@ async function outcomeOf(parts: ObserverParts, unfixed: Unfixed, signal: AbortSi
     const due = well === undefined ? began + withinSeconds * 1000 : well.since + stableSeconds * 1000;
     await sleep(Math.min(pause, Math.max(0, due - now())), signal);
   }
-}
-
-type Sight = { is: "blind"; why: string } | { is: "sick" } | { is: "well"; run: string | undefined };
-
-function sightOf({ fix, before, input }: Unfixed, seen: Seen<Calls>): Sight {
-  const blind = Object.entries(seen).find(([, finding]) => "unavailable" in finding);
-  if (blind !== undefined) return { is: "blind", why: `${blind[0]} is unavailable` };
-  const run = fix.marker?.(seen);
-  // Without a name for its run the service is in transition.
-  const isWell = (fix.marker === undefined || run !== undefined) && fix.healthy(seen, before, input);
-  return isWell ? { is: "well", run } : { is: "sick" };
 }

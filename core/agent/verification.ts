@@ -28,7 +28,8 @@ export type Watched = {
   signal: AbortSignal;
 };
 
-type Sight =
+/** What one look shows. */
+export type Sight =
   | { is: "blind"; why: string }
   | { is: "sick"; marker: string | undefined }
   | { is: "healthy"; marker: string | undefined };
@@ -77,7 +78,7 @@ export function blindSpot(seen: Seen<Calls>): string | undefined {
   return undefined;
 }
 
-function sightOf({ fix, before, input }: Watched, seen: Seen<Calls>): Sight {
+export function sightOf({ fix, before, input }: Pick<Watched, "fix" | "before" | "input">, seen: Seen<Calls>): Sight {
   const blind = blindSpot(seen);
   if (blind !== undefined) return { is: "blind", why: blind };
   const marker = fix.marker?.(seen);

@@ -65,6 +65,7 @@ describe("the observer", () => {
     assert.equal((await came((seconds) => ({ on: seconds > 4 && seconds < 8, run: "1" }))).came, "not-recovered");
     let run = 0;
     assert.equal((await came((seconds) => ({ on: seconds < 20, run: String(run++) }))).came, "not-recovered");
+    assert.equal((await came(() => ({ on: true, run: String(run++) }))).came, "not-recovered");
     assert.equal((await came((seconds) => (seconds < 20 ? { on: true } : { on: false }))).came, "not-recovered");
   });
 
@@ -75,7 +76,7 @@ describe("the observer", () => {
   it("says that nobody could look when the host does not answer at the end", async () => {
     const observation = await came(() => ({ unavailable: "no route" }));
     assert.equal(observation.came, "unseen");
-    assert.match(observation.why, /could not be asked within 20 s: lamp is unavailable/);
+    assert.match(observation.why, /could not be asked within 20 s: lamp: no route/);
   });
 
   it("takes the owner's limits.stable as the longest it waits", async () => {
