@@ -56,6 +56,16 @@ ${whoIsThere}`,
   },
 });
 
+/** Only tells which machine it is. */
+export const identify = diagnostic({
+  name: "machine_identity",
+  description: "Tells which machine it is.",
+  input: v.strictObject({}),
+  command: () => script(whoIsThere),
+  parse: (result): Pick<Prepared, "machine" | "boot"> | Unavailable =>
+    result.exit === 0 ? machineOf(result.stdout) : unavailable(result),
+});
+
 /** Takes the claims of these steps, unless they are taken. Asked again, it finds its own. */
 export const takeClaims = diagnostic({
   name: "claims_take",
@@ -120,7 +130,7 @@ export function otherMachine(
       ? "its /etc/machine-id is not the one that fixes so far met"
       : undefined;
   if (what === undefined) return undefined;
-  return `"${host}" is not the machine it was: ${what}. If you rebuilt it, run medic hosts accept ${host}`;
+  return `"${host}" is not the machine it was: ${what}. If you rebuilt it, run medic accept ${host}`;
 }
 
 function isOther(now: string | undefined, before: string | undefined): boolean {

@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
+import { accept } from "./accept.ts";
 import { approve, deny } from "./approve.ts";
 import { auditExport, auditHead, auditVerify } from "./audit.ts";
 import { configCheck } from "./config-check.ts";
@@ -94,6 +95,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       doctor: toCommand(doctor, context, answered),
       config,
       trust: toCommand(trust, context, answered),
+      accept: toCommand(accept, context, answered),
       hosts: toCommand(hosts, context, answered),
       tool: toCommand(tool, context, answered),
       investigate: toCommand(investigate, context, answered),

@@ -124,6 +124,12 @@ export async function startServing(
     approvals,
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
     maintenance: medic.maintenance,
+    acceptHost(host, identity, by) {
+      if (!Object.hasOwn(medic.settings().config.hosts, host)) return false;
+      journal.note({ kind: "host-accepted", host, identity, by });
+      log.info("host_accepted", { host, by, hostKey: identity.hostKey, machine: identity.machine });
+      return true;
+    },
     statistics: () => medic.transport.statistics(),
     runTool: async (call, signal) => {
       const now = medic.settings();

@@ -3,7 +3,7 @@
 //
 //   POST /webhooks/alertmanager   POST /webhooks/generic         GET /livez   GET /readyz   (no token)
 //   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?}
-//   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}
+//   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}   POST /hosts/:host/identity (identity.ts)
 //   GET  /approvals               GET  /approvals/:id            POST /approvals/:id {decision}
 //   GET  /a/:id/:signature        POST /a/:id/:signature  decision=…   (no token: the signature is the right)
 //   GET  /metrics                 (Prometheus)               GET, POST, DELETE /maintenance (maintenance.ts)
@@ -24,6 +24,7 @@ import { linkRoutes } from "./approval-links.ts";
 import { approvalRoutes, type ApprovalsPart } from "./approvals.ts";
 import { readJson } from "./body.ts";
 import { createDoor, type DoorParts } from "./door.ts";
+import { type AcceptHost, identityRoutes } from "./identity.ts";
 import { maintenanceRoutes, type MaintenancePart } from "./maintenance.ts";
 import { type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
 import { RequestError, shown } from "./request-error.ts";
@@ -44,6 +45,7 @@ export type AppParts = DoorParts & {
   };
   approvals: ApprovalsPart;
   maintenance: MaintenancePart;
+  acceptHost: AcceptHost;
   /** Whether a link to this approval was signed so. */
   isSigned(approval: Approval, signature: string): boolean;
   /** What the connections did, by host; see `hostsShape`. */
@@ -171,6 +173,7 @@ export function createApp(parts: AppParts): Hono<Variables> {
   });
 
   maintenanceRoutes(app, parts.maintenance, body);
+  identityRoutes(app, parts.acceptHost, body);
 
   app.notFound((c) => c.json({ error: `There is nothing at ${c.req.method} "${shown(c.req.path)}"` }, 404));
   app.onError((error, c) => failure(error, c, parts.log));

@@ -262,7 +262,7 @@ describe("a host behind a name", () => {
       next.parts.identities = { hostKey: () => now, pinned: () => pinned, recorded: () => recorded };
       const [outcome] = await next.toolboxFor(next.errand).turn([on], never);
       assert.equal(outcome?.outcome, isFixed ? "fixed" : "refused");
-      if (!isFixed) assert.match(JSON.stringify(outcome), /its host key is SHA256:b.*medic hosts accept toy-host/);
+      if (!isFixed) assert.match(JSON.stringify(outcome), /its host key is SHA256:b.*medic accept toy-host/);
       assert.equal(next.host.count("on"), isFixed ? 1 : 0);
     }
   });

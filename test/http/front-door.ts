@@ -39,6 +39,11 @@ export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } 
     approvals: around.approvals,
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
     maintenance: around.maintenance,
+    acceptHost(host, identity, by) {
+      if (host !== "nexus") return false;
+      around.journal.note({ kind: "host-accepted", host, identity, by });
+      return true;
+    },
     statistics: () => [statistics],
     runTool: () => Promise.resolve(undefined),
     tokens: [
