@@ -6,6 +6,7 @@
 //     │ yes
 //     ▼
 //   ask ─▶ whole ─▶ conclude alone ─▶ well | escalate          broken, busy ─▶ wait, ask again; then unsettled
+//                                                              (an outage that others met: not asked at all; model-breaker.ts)
 //     ▲      │ └──▶ only text ──────▶ escalate                 refused ──────▶ unsettled
 //     │      ▼ calls                                           cut ──────────▶ once: ask for less; then unsettled
 //     └── one turn of the toolbox
@@ -29,6 +30,7 @@ import {
   sorted,
   turnOf,
 } from "./conversation.ts";
+import { type BreakerLimits, ModelBreaker } from "./model-breaker.ts";
 import { ModelBudget, type ModelLimits } from "./model-budget.ts";
 import { createModel, type AskModel, type ModelRequest, type Reply } from "./model-reply.ts";
 import { Patience } from "./patience.ts";
@@ -44,6 +46,12 @@ export type ClaudeSettings = ModelLimits & {
   /** From the request to the last byte of its reply. */
   requestSeconds: number;
   log: Log;
+  /** Shared by all incidents, so that one outage is met once. */
+  breaker?: ModelBreaker;
+  /** Requests that break in a row before the model is left alone; see `rest`. */
+  breaks?: number;
+  /** Seconds for which it is left alone; 0: never. */
+  rest?: number;
   /** What the runbooks that fit an incident would tell a colleague. */
   guidance(incident: Incident): readonly string[];
   now?(): number;
@@ -63,7 +71,9 @@ const concludeSchema = v.strictObject({
 /** Makes the responder and with it the only client of a model: where none is made, no request can leave. */
 export function createClaude(settings: ClaudeSettings): Responder {
   if (settings.apiKey === "") throw new Error('Cannot use the responder "claude": responder.apiKey is empty');
-  const { log, now = Date.now, sleep = pause } = settings;
+  const { log, now = Date.now, sleep = pause, breaks = 3, rest = 0 } = settings;
+  const { breaker = new ModelBreaker(now) } = settings;
+  const outage = { breaker, limits: { breaks, restSeconds: rest } };
   if (!isPriced(settings.model)) log.warning("model_price_unknown", { model: settings.model });
   const ask = createModel({
     apiKey: settings.apiKey,
@@ -74,13 +84,14 @@ export function createClaude(settings: ClaudeSettings): Responder {
   return {
     name: "claude",
     work: (incident, tools, briefing) =>
-      new Conversation({ settings, ask, now, sleep }, incident, tools, briefing).conclude(),
+      new Conversation({ settings, ask, outage, now, sleep }, incident, tools, briefing).conclude(),
   };
 }
 
 type Parts = {
   settings: ClaudeSettings;
   ask: AskModel;
+  outage: { breaker: ModelBreaker; limits: BreakerLimits };
   now(): number;
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 };
@@ -150,14 +161,17 @@ class Conversation {
 
   /** The next reply, after what patience allows; a text says which limit forbids asking. */
   async #reply(): Promise<Reply | string> {
-    const { ask, now, sleep, settings } = this.#parts;
+    const { ask, outage, now, sleep, settings } = this.#parts;
     const patience = new Patience();
     for (;;) {
       const limit = this.#budget.refusalFor(this.#inputTokens());
       if (limit !== undefined) return limit;
+      const resting = outage.breaker.refusal(outage.limits);
+      if (resting !== undefined) return { is: "broken", why: resting };
       const began = now();
       const reply = await ask(this.#request, this.#briefing.signal);
       this.#bill(reply, (now() - began) / 1000);
+      outage.breaker.heard(reply, outage.limits);
       // Where nothing was heard there was no reply: the log says so, and the end says why.
       if ("why" in reply && reply.usage !== undefined) this.#discard(reply.why);
       if (reply.is !== "broken" && reply.is !== "busy") {

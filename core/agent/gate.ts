@@ -6,7 +6,15 @@ import type { Tools } from "./diagnosis.ts";
 import { judge, type Trust } from "./policy.ts";
 
 export type Ownership = { trust: Trust; protect: readonly string[] };
-export type FixBudget = { fixesPerService: number; fixesPerHost: number; fixesInAll: number; fixWindow: number };
+export type FixBudget = {
+  fixesPerService: number;
+  fixesPerHost: number;
+  fixesInAll: number;
+  fixWindow: number;
+  /** So many services of one host that fixes did not help, within so many seconds (0: not counted). */
+  breakerServices: number;
+  breakerWindow: number;
+};
 
 export type GateParts = {
   tools: Pick<Tools, "pluginOf" | "ownersOf">;
@@ -21,6 +29,8 @@ export type GateParts = {
     of: { key: string; touches: readonly string[] },
     sinceMs: number,
   ): { service: number; host: number; all: number; open?: { tool: string; incident: string } };
+  /** Services of a host that fixes did not help since a time, or since a person looked at the host itself. */
+  unhelpedSince(host: string, sinceMs: number): readonly string[];
   /** The maintenance that is on for one of these services of a host, or for all of it, in words. */
   maintenanceOf(host: string, services: readonly string[]): string | undefined;
   now(): number;
@@ -80,6 +90,8 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
       why: `what became of "${last}" in incident ${incident} is not known, so it may be under way: a person should look`,
     };
   }
+  const unhelped = isAgreed ? undefined : hostTrouble(parts, asking);
+  if (unhelped !== undefined) return { why: unhelped };
   const window = `in the last ${Math.round(limits.fixWindow / 60)} min (limits in hosts.yaml)`;
   if (started.service >= limits.fixesPerService) {
     return { why: `${started.service} fixes of "${plan.touches.join(", ")}" ${window}: a person should look` };
@@ -91,4 +103,14 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
     return { why: `${started.all} fixes on all hosts together ${window}: a person should look` };
   }
   return dryRun === true ? { why: DRY, planned, isDry: true } : undefined;
+}
+
+/** One cause behind several services: more fixes of them would be a row of restarts. The host's own may still be fixed. */
+function hostTrouble({ limits, unhelpedSince, now }: GateParts, { host, key }: Asking): string | undefined {
+  if (limits.breakerWindow === 0 || key === `${host}/-`) return undefined;
+  const services = unhelpedSince(host, now() - limits.breakerWindow * 1000);
+  if (services.length < limits.breakerServices) return undefined;
+  const minutes = Math.round(limits.breakerWindow / 60);
+  const what = `fixes of ${services.join(", ")} did not help in the last ${minutes} min (limits.breakerServices in hosts.yaml)`;
+  return `look at "${host}" itself first: ${what}. medic investigate --host ${host} says that somebody does`;
 }

@@ -6,6 +6,7 @@ import { createClaude } from "../agent/claude.ts";
 import { createObserver, type Observer } from "../agent/observer.ts";
 import { createRespond, type How, type Respond } from "../agent/respond.ts";
 import { createFixTurns } from "../agent/fix-turns.ts";
+import { ModelBreaker } from "../agent/model-breaker.ts";
 import type { Responder, Toolbox, ToolOutcome } from "../agent/responder.ts";
 import { createRunbookResponder } from "../agent/runbook.ts";
 import { createToolboxes, type Errand } from "../agent/toolbox.ts";
@@ -90,6 +91,7 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
           pinned: (host) => config.hosts[host]?.hostKey,
           recorded: (host) => journal.identityOf(host),
         },
+        unhelpedSince: (host, sinceMs) => journal.unhelpedSince(host, sinceMs),
         fixesSince: (host, of, sinceMs) => journal.fixesSince(host, of, sinceMs),
         now: Date.now,
         sleep,
@@ -142,12 +144,13 @@ export function composeMedic(
     log,
   });
   const how: How = observes ? { dryRun, observe: observer.observe } : { dryRun };
+  const modelBreaker = new ModelBreaker(Date.now);
   /** Made for one incident, which ends with the settings it began with. */
   const respond: Respond = (incident, signal, asked) => {
     const { config, catalog } = hands.settings();
     const runbooksFor = (one: Incident): ReturnType<Catalog["runbooksFor"]> => catalog.runbooksFor(one);
     const work = createRespond({
-      responders: respondersOf(config, log, catalog),
+      responders: respondersOf(config, log, modelBreaker, catalog),
       toolboxFor: hands.toolboxFor,
       runbooksFor,
       evidenceFor: (one, plugin) => catalog.evidenceFor(one, plugin),
@@ -190,7 +193,12 @@ export function composeMedic(
 }
 
 /** In the owner's order. Without a key there is no Claude at all: no client is made, so no request can leave. */
-function respondersOf(config: Config, log: Log, catalog: Pick<Catalog, "runbooksFor" | "guidanceFor">): Responder[] {
+function respondersOf(
+  config: Config,
+  log: Log,
+  breaker: ModelBreaker,
+  catalog: Pick<Catalog, "runbooksFor" | "guidanceFor">,
+): Responder[] {
   const { responder } = config;
   return responder.order.flatMap((name) => {
     if (name === "runbook")
@@ -206,6 +214,7 @@ function respondersOf(config: Config, log: Log, catalog: Pick<Catalog, "runbooks
         ...responder,
         apiKey: responder.apiKey,
         requestSeconds: responder.requestTimeout,
+        breaker,
         guidance: (incident) => catalog.guidanceFor(incident),
         log,
       }),

@@ -145,6 +145,8 @@ const responderSchema = v.pipe(
       ),
       1,
     ),
+    breaks: v.optional(wholeNumber("How many requests in a row may break before the model is left alone", 1, 100), 3),
+    rest: v.optional(duration("How long it is then left alone", { atLeast: "1s", zero: "it is always asked" }), "5m"),
     requestTimeout: v.optional(duration("How long one reply may take", { atLeast: "1s" }), "2m"),
   }),
   v.forward(
@@ -169,6 +171,14 @@ const limitsSchema = mapping("The most Medic does.", {
   fixesPerService: v.optional(wholeNumber("Fixes of one service within fixWindow", 1, 1000), 3),
   fixesPerHost: v.optional(wholeNumber("Fixes on one host within fixWindow", 1, 1000), 6),
   fixesInAll: v.optional(wholeNumber("Fixes on all hosts together within fixWindow", 1, 10_000), 20),
+  breakerServices: v.optional(
+    wholeNumber("Services of one host that fixes did not help before the host itself has to be looked at", 2, 100),
+    2,
+  ),
+  breakerWindow: v.optional(
+    duration("Over how long those are counted", { atLeast: "1m", zero: "they are not counted" }),
+    "10m",
+  ),
   fixWindow: v.optional(duration("Over how long fixes are counted", { atLeast: "1m" }), "1h"),
   stable: v.exactOptional(
     duration("How long a fix has to stay healthy at most; the fix itself says how long when absent", { atLeast: "1s" }),

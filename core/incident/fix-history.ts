@@ -70,3 +70,41 @@ export function readFixHistory(query: Query, host: string, { key, touches }: Fix
   if (open === undefined) return counted;
   return { ...counted, open: { tool: String(open["tool"]), incident: String(open["incident"]) } };
 }
+
+/**
+ * Services of a host that fixes did not help: their last word was no success, or what Medic had healed came back. Named by
+ * what was touched. Counted since a time, or since somebody looked at the host itself: a person asked for that, or an
+ * incident of the host was resolved.
+ */
+export function readUnhelped(query: Query, host: string, sinceMs: number): string[] {
+  const since = new Date(sinceMs).toISOString();
+  const [looked] = query(
+    `SELECT coalesce(max(events.sequence), 0) AS sequence
+       FROM events JOIN incidents ON incidents.id = events.incident
+      WHERE incidents.key = ? AND events.at >= ?
+        AND (events.kind = 'resolved' OR events.body ->> '$.alert.source' = 'person')`,
+    `${host}/-`,
+    since,
+  );
+  const values = [host, since, Number(looked?.["sequence"])];
+  const rows = query(
+    `SELECT (SELECT started.body ->> '$.touches[0]' FROM events AS started
+              WHERE started.incident = events.incident AND started.kind = 'fix-started'
+                AND started.sequence < events.sequence ORDER BY started.sequence DESC LIMIT 1) AS service
+       FROM events JOIN incidents ON incidents.id = events.incident
+      WHERE events.kind = 'fix-judged' AND incidents.host = ? AND events.at >= ? AND events.sequence > ?
+        AND events.body ->> '$.outcome' IN ('not-fixed', 'failed', 'unknown', 'unverified')
+      UNION
+     SELECT incidents.record ->> '$.target.service' AS service
+       FROM events JOIN incidents ON incidents.id = events.incident
+      WHERE events.kind = 'reopened' AND incidents.host = ? AND events.at >= ? AND events.sequence > ?
+        AND coalesce(events.body ->> '$.alert.source', '') <> 'person'
+        AND (SELECT ended.body ->> '$.by' FROM events AS ended
+              WHERE ended.incident = events.incident AND ended.kind = 'resolved'
+                AND ended.sequence < events.sequence ORDER BY ended.sequence DESC LIMIT 1) = 'medic'
+      ORDER BY service`,
+    ...values,
+    ...values,
+  );
+  return rows.flatMap(({ service }) => (typeof service === "string" ? [service] : []));
+}

@@ -5,9 +5,17 @@
 import { closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { Audience, type JournalListener } from "./audience.ts";
 import { audit, type Audited, exportLines, type Kept } from "./audit.ts";
 import { canonical, GENESIS, type Head, linkOf, type Verified } from "./chain.ts";
-import { type FixHistory, type FixScope, readFixHistory, readIdentity } from "./fix-history.ts";
+import {
+  type FixHistory,
+  type FixScope,
+  type Query,
+  readFixHistory,
+  readIdentity,
+  readUnhelped,
+} from "./fix-history.ts";
 import type { HostIdentity } from "./fix.ts";
 import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent } from "./incident.ts";
@@ -18,8 +26,6 @@ import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
 import { prune, type Pruned, readTallies } from "./retention.ts";
 import { Sql } from "./sql.ts";
-
-export type JournalListener = (event: JournalEvent) => void;
 
 export type JournalOptions = {
   now(): number;
@@ -97,10 +103,8 @@ export class Journal {
   readonly #options: JournalOptions;
   readonly #lock: Lock | undefined;
   readonly #sql: Sql;
-  readonly #listeners = new Set<JournalListener>();
-  /** Written and not yet told; the outermost call tells, so listeners hear events in their order. */
-  readonly #untold: JournalEvent[] = [];
-  #isTelling = false;
+  readonly #query: Query = (sql, ...values) => this.#sql.all(sql, ...values);
+  readonly #audience: Audience;
   #isWriting = false;
   #head: Head;
   #trouble: JournalError | undefined;
@@ -111,6 +115,7 @@ export class Journal {
     this.#options = options;
     this.#lock = lock;
     this.#sql = new Sql(database, name);
+    this.#audience = new Audience(options.onListenerError);
     this.#head = this.#readHead();
   }
 
@@ -130,7 +135,7 @@ export class Journal {
   atomically<T>(step: () => T): T {
     if (this.#isWriting) throw new Error("Cannot nest two steps of the journal: the inner one could not fail alone");
     const before = this.#head;
-    const untold = this.#untold.length;
+    const untold = this.#audience.waiting;
     this.#isWriting = true;
     try {
       this.#database.exec("BEGIN IMMEDIATE");
@@ -140,19 +145,18 @@ export class Journal {
       return result;
     } catch (error) {
       this.#head = before;
-      this.#untold.length = untold;
+      this.#audience.forget(untold);
       this.#rollBack();
       throw this.#blame(error);
     } finally {
       this.#isWriting = false;
-      this.#tell();
+      this.#audience.tell();
     }
   }
 
   /** Hears every event once it is durable; returns how to stop hearing. */
   subscribe(listener: JournalListener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#audience.add(listener);
   }
 
   incident(id: string): IncidentRecord | undefined {
@@ -186,7 +190,12 @@ export class Journal {
 
   /** Fixes that were started on a host since a time, over all incidents. */
   fixesSince(host: string, of: FixScope, sinceMs: number): FixHistory {
-    return readFixHistory((sql, ...values) => this.#sql.all(sql, ...values), host, of, sinceMs);
+    return readFixHistory(this.#query, host, of, sinceMs);
+  }
+
+  /** Services of a host that fixes did not help; see fix-history.ts. */
+  unhelpedSince(host: string, sinceMs: number): string[] {
+    return readUnhelped(this.#query, host, sinceMs);
   }
 
   /** What people said of maintenance since a time, oldest first. */
@@ -196,7 +205,7 @@ export class Journal {
 
   /** Which machine fixes have met under a host's name. */
   identityOf(host: string): HostIdentity | undefined {
-    return readIdentity((sql, ...values) => this.#sql.all(sql, ...values), host);
+    return readIdentity(this.#query, host);
   }
 
   /** How many incidents there were of each state, and fixes of each outcome. */
@@ -264,29 +273,9 @@ export class Journal {
     this.#head = { sequence: written.sequence, hash };
     if (isOfIncident(written)) {
       project(this.#sql, written);
-      this.#untold.push(written);
+      this.#audience.expect(written);
     }
     return written;
-  }
-
-  #tell(): void {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    try {
-      for (let event = this.#untold.shift(); event !== undefined; event = this.#untold.shift()) {
-        for (const listener of this.#listeners) this.#tellOne(listener, event);
-      }
-    } finally {
-      this.#isTelling = false;
-    }
-  }
-
-  #tellOne(listener: JournalListener, event: JournalEvent): void {
-    try {
-      listener(event);
-    } catch (error) {
-      this.#options.onListenerError?.(error);
-    }
   }
 
   /** The database's failures in one line, kept for `trouble`; anything else is the step's own and stays what it is. */

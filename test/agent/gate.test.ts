@@ -61,3 +61,30 @@ describe("maintenance, to a fix", () => {
     assert.match(stopped?.why ?? "", /protect/);
   });
 });
+
+describe("a host whose services fixes did not help", () => {
+  const unhelped = (...services: string[]): Partial<GateParts> => ({ unhelpedSince: () => services });
+
+  it("has to be looked at once there are two, and not for one", () => {
+    assert.equal(answer(unhelped("heater")), undefined);
+    assert.match(
+      answer(unhelped("heater", "lamp")) ?? "",
+      /^look at "toy-host" itself first: fixes of heater, lamp did not help in the last 10 min/,
+    );
+  });
+
+  it("may itself be fixed, and a person may agree to a fix of a service", () => {
+    const both = unhelped("heater", "lamp");
+    assert.equal(answer(both, { key: "toy-host/-" }), undefined);
+    assert.equal(answer(both, { approved: true }), undefined);
+    assert.equal(answer(both, { agreedTo: () => true }), undefined);
+  });
+
+  it("is asked about over the breaker's own window, and not at all with breakerWindow: 0", () => {
+    const asked: unknown[] = [];
+    const unhelpedSince = (...asking: unknown[]): string[] => (asked.push(asking), ["a", "b"]);
+    assert.ok(answer({ unhelpedSince }));
+    assert.deepEqual(asked, [["toy-host", parts.now() - 600_000]]);
+    assert.equal(answer({ unhelpedSince, limits: { ...parts.limits, breakerWindow: 0 } }), undefined);
+  });
+});

@@ -28,6 +28,8 @@ describe("hosts.yaml", () => {
       fixesPerService: 3,
       fixesPerHost: 6,
       fixesInAll: 20,
+      breakerServices: 2,
+      breakerWindow: 600,
       fixWindow: 3600,
       quiet: 3600,
       clearWithin: 900,
@@ -41,6 +43,8 @@ describe("hosts.yaml", () => {
       outputTokens: 8192,
       tokens: 200_000,
       dollars: 1,
+      breaks: 3,
+      rest: 300,
       requestTimeout: 120,
     });
     assert.deepEqual(config.hosts["nexus"], {

@@ -28,6 +28,8 @@ export function toyAgent(
       fixesPerHost: 6,
       fixesInAll: 20,
       fixWindow: 3600,
+      breakerServices: 2,
+      breakerWindow: 600,
       findingBytes: 65_536,
       incident: 600,
     },
@@ -36,6 +38,7 @@ export function toyAgent(
       return { service: count, host: count, all: count };
     },
     maintenanceOf: () => undefined,
+    unhelpedSince: () => [],
     now: clock.now,
     sleep: clock.sleep,
     log: silent,
