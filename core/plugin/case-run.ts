@@ -123,7 +123,7 @@ function runRunbook(runbook: Runbook, one: RunbookCase, options: object): void {
 }
 
 /** Drives an inquiry with a case's answers; every answer has to be asked for, and every question answered. */
-function answered<T>(inquiry: Inquiry<T>, answers: ToolCase["answers"]): T {
+export function answered<T>(inquiry: Inquiry<T>, answers: ToolCase["answers"]): T {
   const asked = new Map<string, number>();
   let step = inquiry.next();
   while (step.done !== true) {

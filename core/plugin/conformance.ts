@@ -3,10 +3,10 @@
 // so that a test runner shows each and `medic plugin test` prints them. Needs no host.
 import assert from "node:assert/strict";
 import * as v from "valibot";
-import { runCase, validInput, validOptions } from "./case-run.ts";
+import { answered, runCase, validInput, validOptions } from "./case-run.ts";
 import { readCases, wordsOf, type Case, type ToolCase } from "./cases.ts";
 import { endlessProblems, mutatingProblems } from "./command-rules.ts";
-import type { Command, Diagnostic, Fix, Plugin, Schema } from "./contract.ts";
+import type { Command, Diagnostic, Fix, Plugin, Runbook, Schema } from "./contract.ts";
 import { parseProblems, sizeProblems } from "./garbage.ts";
 import { hostileProblems } from "./hostile.ts";
 import { loadPlugin } from "./load.ts";
@@ -62,6 +62,9 @@ export async function checkPlugin(folder: string): Promise<{ plugin: string; che
       ...plugin.runbooks.flatMap((runbook) => [
         check("has-cases", `has a case for the runbook "${runbook.title}"`, () =>
           assert.ok(cases.some((one) => "runbook" in one && one.runbook.runbook === runbook.title)),
+        ),
+        check("pure", `the runbook "${runbook.title}" decides from what it is given alone`, () =>
+          none(impureDecisions(plugin, runbook, cases)),
         ),
         check("every-situation", `the runbook "${runbook.title}" comes to an end in every situation`, () =>
           none(runbookProblems(plugin, runbook, cases, findingsOf(plugin, cases))),
@@ -192,6 +195,26 @@ export function commandsOf(
   };
 }
 
+/** What is impure about a runbook in its cases. One that a case does not hold for is that case's to tell. */
+function impureDecisions(plugin: Plugin, runbook: Runbook, cases: readonly Case[]): (string | undefined)[] {
+  return cases.flatMap((one) => {
+    if (!("runbook" in one) || one.runbook.runbook !== runbook.title || whyCaseFails(plugin, one) !== undefined)
+      return [];
+    const { applies, answers } = one.runbook;
+    const incident = frozen({ ...one.runbook.incident, service: one.runbook.incident.service });
+    const [options, given] = [frozen(validOptions(plugin, one.options)), frozen(answers)];
+    const decide = (): unknown => answered(runbook.decide(incident, options), given);
+    return [
+      purityProblem("when", () => runbook.when(incident, options)),
+      applies ? purityProblem("decide", decide) : undefined,
+    ];
+  });
+}
+
+function whyCaseFails(plugin: Plugin, one: Case): string | undefined {
+  return whyBroken(check("case", titleOf(one), () => runCase(plugin, one)));
+}
+
 function checkDefaults(plugin: Plugin): void {
   const parsed = v.safeParse(plugin.options, {});
   const wrong = (parsed.issues ?? []).filter((issue) => issue.input !== undefined);
@@ -204,11 +227,8 @@ function unknownOptions(plugin: Plugin, cases: readonly Case[]): string[] {
   const watched = (options: object): object =>
     watchedOptions(options, plugin.options, (key) => unknown.add(`reads the option "${key}", which its schema lacks`));
   for (const one of cases) {
-    try {
-      runCase(plugin, one, watched);
-    } catch {
-      // The case's own check tells.
-    }
+    // Whether the case holds, its own check tells.
+    whyBroken(check("case", titleOf(one), () => runCase(plugin, one, watched)));
   }
   const defaults = v.safeParse(plugin.options, {});
   if (defaults.success) {
@@ -220,13 +240,17 @@ function unknownOptions(plugin: Plugin, cases: readonly Case[]): string[] {
   return [...unknown];
 }
 
+const optionsOfMedic = new Set(["config", "help", "json", "plugins", "yes"]);
+
 function schemaProblems(schema: Schema): string[] {
   const { entries = {} } = schema as { entries?: object };
+  const taken = Object.keys(entries).filter((name) => optionsOfMedic.has(name));
   // What models accept as the name of a value.
   const names = Object.keys(entries).filter((name) => !/^[a-zA-Z][a-zA-Z0-9_]{0,63}$/.test(name));
   const problem = schemaProblem(schema);
   return [
     ...names.map((name) => `"${name}" is not named [a-zA-Z][a-zA-Z0-9_]* with at most 64 characters`),
+    ...taken.map((name) => `"${name}" is an option of medic tool itself, so nobody could say it there`),
     ...(problem === undefined ? [] : [problem]),
   ];
 }

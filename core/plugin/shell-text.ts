@@ -2,79 +2,98 @@
 // files it writes. For the conformance kit, which looks for mistakes; it is no interpreter and guards nothing.
 
 /** One simple command, without what stands before its program (`if`, `!`, `NAME=value`, `root`, `exec`). */
-export type SimpleCommand = { words: string[]; writes: string[] };
+export type SimpleCommand = { readonly words: string[]; readonly writes: string[] };
 
 const before = new Set("if then else elif do while until ! { time root exec command env nohup nice sudo".split(" "));
 
 /** Every simple command, those in `$(…)` and backticks included. */
 export function simpleCommands(text: string): SimpleCommand[] {
-  const found: SimpleCommand[] = [];
-  let words: string[] = [];
-  let writes: string[] = [];
-  let word: string | undefined;
-  let isTarget = false;
-  const endWord = (): void => {
-    if (word === undefined) return;
-    if (isTarget) writes.push(word);
-    else words.push(word);
-    isTarget = false;
-    word = undefined;
-  };
-  const endCommand = (): void => {
-    endWord();
-    isTarget = false;
-    while (words[0] !== undefined && (before.has(words[0]) || /^[A-Za-z_]\w*=/.test(words[0]))) words.shift();
-    if (words.length > 0 || writes.length > 0) found.push({ words, writes });
-    [words, writes] = [[], []];
-  };
-  for (let at = 0; at < text.length; at++) {
+  const reader = new Reader();
+  for (let at = 0; at < text.length; at++) at = reader.take(text, at);
+  return reader.end();
+}
+
+/** What has been read so far: whole commands, and the word and command that are not over yet. */
+class Reader {
+  readonly #found: SimpleCommand[] = [];
+  #command: SimpleCommand = { words: [], writes: [] };
+  #word: string | undefined;
+  #isTarget = false;
+
+  /** Reads what begins here; answers with the place of its last letter. */
+  take(text: string, at: number): number {
     const letter = text[at] ?? "";
     const substituted = substitutionAt(text, at);
     if (substituted !== undefined) {
-      found.push(...simpleCommands(substituted.inner));
-      word = `${word ?? ""}$()`;
-      at = substituted.end;
-    } else if (letter === "\\") {
-      word = (word ?? "") + (text[++at] ?? "");
-    } else if (letter === "'") {
-      const end = closing(text, at + 1, "'");
-      word = (word ?? "") + text.slice(at + 1, end);
-      at = end;
-    } else if (letter === '"') {
-      const end = quoteEnd(text, at + 1);
-      const inner = text.slice(at + 1, end);
-      for (let place = 0; place < inner.length; place++) {
-        if (inner[place] === "\\") place++;
-        const nested = substitutionAt(inner, place);
-        if (nested === undefined) continue;
-        found.push(...simpleCommands(nested.inner));
-        place = nested.end;
-      }
-      word = (word ?? "") + inner;
-      at = end;
-    } else if (letter === "#" && word === undefined) {
-      at = closing(text, at, "\n") - 1;
-    } else if (letter === ">") {
-      // The number before it names a stream, it is no word.
-      if (/^\d+$/.test(word ?? "")) word = undefined;
-      endWord();
-      while (/[>|]/.test(text[at + 1] ?? "")) at++;
-      isTarget = true;
-      if (text[at + 1] === "&") {
-        word = "&";
-        at++;
-      }
-    } else if (letter === "<") {
-      endWord();
-    } else if (/[;&|\n()]/.test(letter)) {
-      endCommand();
-    } else if (/\s/.test(letter)) {
-      endWord();
-    } else {
-      word = (word ?? "") + letter;
+      this.#found.push(...simpleCommands(substituted.inner));
+      this.#add("$()");
+      return substituted.end;
     }
+    if (letter === "\\") return this.#add(text[at + 1] ?? "", at + 1);
+    if (letter === "'" || letter === '"') return this.#takeQuoted(text, at, letter);
+    if (letter === "#" && this.#word === undefined) return closing(text, at, "\n") - 1;
+    if (letter === ">") return this.#takeTarget(text, at);
+    if (/[;&|\n()]/.test(letter)) this.#endCommand();
+    else if (/[\s<]/.test(letter)) this.#endWord();
+    else this.#add(letter);
+    return at;
   }
-  endCommand();
+
+  end(): SimpleCommand[] {
+    this.#endCommand();
+    return this.#found;
+  }
+
+  #takeQuoted(text: string, at: number, quote: string): number {
+    const end = quote === "'" ? closing(text, at + 1, "'") : quoteEnd(text, at + 1);
+    const inner = text.slice(at + 1, end);
+    if (quote === '"') this.#found.push(...substitutedIn(inner));
+    return this.#add(inner, end);
+  }
+
+  /** `>`, `>>`, `2>`, `>&1`: the word that follows is a file or a stream. */
+  #takeTarget(text: string, at: number): number {
+    // The number before it names a stream, it is no word.
+    if (/^\d+$/.test(this.#word ?? "")) this.#word = undefined;
+    this.#endWord();
+    this.#isTarget = true;
+    let last = at;
+    while (/[>|]/.test(text[last + 1] ?? "")) last++;
+    return text[last + 1] === "&" ? this.#add("&", last + 1) : last;
+  }
+
+  #add(text: string, at = 0): number {
+    this.#word = (this.#word ?? "") + text;
+    return at;
+  }
+
+  #endWord(): void {
+    if (this.#word === undefined) return;
+    (this.#isTarget ? this.#command.writes : this.#command.words).push(this.#word);
+    this.#isTarget = false;
+    this.#word = undefined;
+  }
+
+  #endCommand(): void {
+    this.#endWord();
+    this.#isTarget = false;
+    const { words, writes } = this.#command;
+    while (words[0] !== undefined && (before.has(words[0]) || /^[A-Za-z_]\w*=/.test(words[0]))) words.shift();
+    if (words.length > 0 || writes.length > 0) this.#found.push(this.#command);
+    this.#command = { words: [], writes: [] };
+  }
+}
+
+/** The commands of every substitution within double quotes. */
+function substitutedIn(text: string): SimpleCommand[] {
+  const found: SimpleCommand[] = [];
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === "\\") at++;
+    const nested = substitutionAt(text, at);
+    if (nested === undefined) continue;
+    found.push(...simpleCommands(nested.inner));
+    at = nested.end;
+  }
   return found;
 }
 

@@ -112,6 +112,17 @@ const bads: readonly Bad[] = [
     ],
   },
   {
+    what: "names a value like an option of medic itself",
+    rule: "schema",
+    why: /"json" is an option of medic tool itself/,
+    edits: [
+      inPlugin(
+        "input: v.strictObject({}),\n  command",
+        "input: v.strictObject({ json: v.optional(v.boolean()) }),\n  command",
+      ),
+    ],
+  },
+  {
     what: "lets a flag pass for a name",
     rule: "hostile",
     why: /name takes "--help", which reaches the command/,
@@ -151,6 +162,23 @@ const bads: readonly Bad[] = [
     rule: "pure",
     why: /plan uses Math\.random\(\)/,
     edits: [inPlugin("    return { steps:", '    if (Math.random() > 2) return refuse("never");\n    return { steps:')],
+  },
+  {
+    what: "decides by the time of day",
+    rule: "pure",
+    why: /decide uses new Date\(\)/,
+    edits: [
+      inPlugin("if (incident.attempts.length > 0)", "if (new Date().getTime() > 0 && incident.attempts.length > 0)"),
+    ],
+  },
+  {
+    what: "remembers what it was asked",
+    rule: "pure",
+    why: /healthy gives something else the second time/,
+    edits: [
+      inPlugin("type Options =", "let asked = 0;\ntype Options ="),
+      inPlugin("healthy: ({ status }) => status", "healthy: ({ status }) => asked++ % 3 !== 1 && status"),
+    ],
   },
   {
     what: "changes what it was shown",
