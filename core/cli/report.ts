@@ -56,10 +56,11 @@ function textLines(since: string, hosts: readonly HostReport[], paint: Output["p
 }
 
 function hostLines({ host, trust, suggestion, ...counted }: HostReport, paint: Output["paint"]): string[] {
-  const { incidents, ends, fixes, planned, approvals } = counted;
+  const { incidents, ends, escalated, fixes, planned, approvals } = counted;
   const rows: [string, string][] = [
     ["incidents", incidents === 0 ? "none" : `${incidents}: ${countsText(ends, ENDS)}`],
   ];
+  if (escalated > 0) rows.push(["escalated", `${escalated}: ${ends["person"] ?? 0} still with a person`]);
   if (planned.incidents > 0) rows.push(["dry run", plannedText(planned)]);
   const real = Object.values(fixes).reduce((sum, count) => sum + count, 0);
   if (real > 0) rows.push(["fixes", `${real}: ${countsText(fixes)}`]);

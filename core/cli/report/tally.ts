@@ -24,6 +24,8 @@ export type HostTally = {
   incidents: number;
   /** `medic`, `itself`, `monitor`: resolved by; `person`: left to one; `dismissed`; `open`. */
   ends: Counts;
+  /** Incidents that were left to a person at some time, whatever became of them. */
+  escalated: number;
   /** Real ones, by outcome. */
   fixes: Counts;
   /** Of incidents in a dry run; `open`: not seen to the end. */
@@ -45,6 +47,7 @@ export function tally(
   hosts.set(name, host);
   host.incidents++;
   add(host.ends, endOf(of));
+  if (events.some(({ kind }) => kind === "escalated")) host.escalated++;
   // What a person runs by hand is their own judgement.
   const isOurs = of.byHand !== true;
   if (isOurs) planOf(host, events);
@@ -73,6 +76,7 @@ export function emptyTally(host: string): HostTally {
     host,
     incidents: 0,
     ends: {},
+    escalated: 0,
     fixes: {},
     planned: { incidents: 0, recovered: 0, notRecovered: 0, unseen: 0, open: 0 },
     approvals: { asked: 0, given: 0, denied: 0, expired: 0 },
