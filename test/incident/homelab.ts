@@ -49,7 +49,11 @@ export function homelab(bend: Parameters<typeof toyAgent>[0] & { approvalSeconds
     const runbooksFor = catalog.runbooksFor.bind(catalog);
     const respond = createRespond({
       responders: [createRunbookResponder(runbooksFor, (seconds, signal) => clock.sleep(seconds * 1000, signal))],
-      toolboxFor: createToolboxes({ ...parts, fixesSince: (host, of, since) => journal.fixesSince(host, of, since) }),
+      toolboxFor: createToolboxes({
+        ...parts,
+        fixesSince: (host, of, since) => journal.fixesSince(host, of, since),
+        unhelpedSince: (host, since) => journal.unhelpedSince(host, since),
+      }),
       runbooksFor,
       leftFix: (id) => unjudgedFix(journal.events(id)),
       evidenceFor: catalog.evidenceFor.bind(catalog),

@@ -10,13 +10,18 @@ import { ToyHost, toyPlugin } from "./toy.ts";
 export const never = new AbortController().signal;
 
 export function toyAgent(
-  bend: { trust?: "observe" | "reversible" | "disruptive"; protect?: string[]; plugins?: Plugin[] } = {},
+  bend: {
+    trust?: "observe" | "reversible" | "disruptive";
+    protect?: string[];
+    plugins?: Plugin[];
+    lamps?: string[];
+  } = {},
 ) {
   const host = new ToyHost();
   const clock = fakeClock();
   const events: IncidentEvent[] = [];
   const catalog = createCatalog(bend.plugins ?? [toyPlugin], {
-    "toy-host": { plugins: { toy: {} } },
+    "toy-host": { plugins: { toy: bend.lamps === undefined ? {} : { lamps: bend.lamps } } },
   });
   const parts: ToolboxParts = {
     reach: host,

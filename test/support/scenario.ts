@@ -89,9 +89,13 @@ export class Collector {
   }
 }
 
-/** Waits for a claim to become true; fails after ten seconds with what it waited for. */
-export async function eventually(what: string, claim: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
+/** Waits for a claim to become true; fails, after ten seconds unless told otherwise, with what it waited for. */
+export async function eventually(
+  what: string,
+  claim: () => boolean | Promise<boolean>,
+  withinSeconds = 10,
+): Promise<void> {
+  for (let tries = 0; tries < withinSeconds * 40; tries++) {
     if (await claim()) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
