@@ -7,13 +7,14 @@ import { hostKernelLog } from "./kernel-log.ts";
 import { hostDns, hostPortOwner, hostReach } from "./network.ts";
 import { hostOverview } from "./overview.ts";
 import { hostInTrouble } from "./runbook.ts";
+import { hostTimeSync } from "./time-sync.ts";
 
 export default definePlugin({
   name: "host",
   apiVersion: 1,
   summary: "The host itself: load, memory, disks, ports, names, kernel log. Reads only.",
   options: hostOptions,
-  tools: [hostOverview, hostPortOwner, hostDns, hostReach, hostKernelLog, hostClock, hostInspect],
+  tools: [hostOverview, hostPortOwner, hostDns, hostReach, hostKernelLog, hostClock, hostTimeSync, hostInspect],
   runbooks: [hostInTrouble],
   evidence: () => ({ overview: call(hostOverview, {}) }),
   hints: [

@@ -1,9 +1,12 @@
 // An alert about the host itself. Medic changes nothing about a host: it says what is wrong with it, in figures.
-import { call, need, runbook } from "medic/plugin";
+import { call, look, need, runbook } from "medic/plugin";
 import { hostOverview, type Overview } from "./overview.ts";
+import { hostTimeSync, timeText } from "./time-sync.ts";
 
 const FULL_PERCENT = 95;
 const MEMORY_LOW_PERCENT = 5;
+/** An alert about the clock: the figures of load and disks would only hide what a person has to run. */
+const isAboutTime = /clock|\bntp|ntp\b|time.?(?:sync|skew|drift)/i;
 const PRESSURE_HIGH_PERCENT = 50;
 
 export const hostInTrouble = runbook({
@@ -14,6 +17,10 @@ export const hostInTrouble = runbook({
     "Kernel lines (host_kernel_log) about I/O errors or memory explain much. Medic has no fix for a host: escalate with figures.",
   when: (incident) => incident.service === undefined,
   *decide(incident) {
+    if (isAboutTime.test(incident.alert.name)) {
+      const { time } = yield* look({ time: call(hostTimeSync, {}) });
+      if (!("unavailable" in time)) return { escalate: `"${incident.host}": ${timeText(time)}` };
+    }
     const { overview } = yield* need({ overview: call(hostOverview, {}) });
     const troubles = troublesOf(overview);
     if (troubles.length > 0) return { escalate: `"${incident.host}": ${troubles.join("; ")}` };

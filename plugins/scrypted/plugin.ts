@@ -10,9 +10,11 @@ import {
   dockerList,
   dockerStats,
 } from "medic/plugins/docker";
+import { scryptedTakesTooMuch } from "./complaints.ts";
 import { scryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
 import { scryptedLogs, scryptedMdns, scryptedPluginProcesses, scryptedPorts } from "./processes.ts";
+import { scryptedRecordings } from "./recordings.ts";
 import { scryptedRestart } from "./restart.ts";
 import { scryptedDoesNotAnswer } from "./runbook.ts";
 import { scryptedDetect, scryptedStatus } from "./status.ts";
@@ -35,9 +37,10 @@ export default definePlugin({
     scryptedStorage,
     scryptedDatabase,
     scryptedUpdateState,
+    scryptedRecordings,
     scryptedRestart,
   ],
-  runbooks: [scryptedDoesNotAnswer],
+  runbooks: [scryptedTakesTooMuch, scryptedDoesNotAnswer],
   heals: ({ container, unit }) => [container, unit],
   // A restart through docker's own tools would dodge what scrypted_restart refuses.
   owns: ({ container, unit }) => [container, unit],

@@ -3,6 +3,8 @@
 import { call, look, matches, need, pause, runbook } from "medic/plugin";
 import type { Call, Decision, Inquiry, Seen } from "medic/plugin";
 import { brief } from "medic/plugins/docker";
+import type { Container } from "medic/plugins/docker";
+import { isComplaint } from "./complaints.ts";
 import type { ScryptedOptions } from "./options.ts";
 import type { Probe } from "./probe.ts";
 import { scryptedHttpProbe } from "./probe.ts";
@@ -29,7 +31,8 @@ export const scryptedDoesNotAnswer = runbook({
 - Disk full, database files missing, a device missing ("error gathering device information"): escalate, a restart makes it worse.
 - Restart loop: read why first (docker_explain_exit, docker_events); escalate.
 - Memory that grew for days (scrypted_plugin_processes) is a plugin's leak: a restart helps for a while, say which plugin.`,
-  when: (incident, options: ScryptedOptions) => matches([options.container, options.unit], incident.service),
+  when: (incident, options: ScryptedOptions) =>
+    matches([options.container, options.unit], incident.service) && !isComplaint(incident),
   *decide(incident, options: ScryptedOptions): Inquiry<Decision> {
     for (let waitedSeconds = 0; ; waitedSeconds += waitSeconds) {
       let { status, probe } = yield* need(watched);
@@ -74,7 +77,18 @@ function mayBeDying({ container }: ScryptedStatus): boolean {
 }
 
 function keepsDying({ container }: ScryptedStatus): string {
-  return `docker restarted it ${container?.restartCount ?? 0} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
+  const died = `docker restarted it ${container?.restartCount ?? 0} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
+  return container === null ? died : `${died}${silence(container)}`;
+}
+
+/** Scrypted's default is to log nowhere: then a person sees the reason only after turning logs on, which recreates it. */
+function silence({ logDriver, name, image, composeProject }: Container): string {
+  if (logDriver !== "none") return "";
+  const see =
+    composeProject === undefined
+      ? `run it once in the foreground with the same volume: docker run --rm ${image}`
+      : `set "logging: { driver: local }" for it in docker-compose.yml, then run: docker compose up -d, and docker logs ${name}`;
+  return `; what it says goes nowhere (logging driver none). To see why, ${see}`;
 }
 
 /** The second round, before a restart: what only shows around it. Each may be unavailable; that forbids nothing. */

@@ -62,16 +62,12 @@ echo "--medic:kernel"
 journalctl --no-pager --no-hostname -o short-iso -k --since "$1" | grep -E "Out of memory|oom-kill:|Killed process|oom_reaper" | tail -n 50
 echo "--medic:units"
 journalctl --no-pager --no-hostname -o short-iso -t systemd --since "$1" | grep -E "OOM killer|oom-kill" | tail -n 50
-echo "--medic:dmesg"
-dmesg -T --since "$1" 2>/dev/null | grep -E "Out of memory|oom-kill:|Killed process" | tail -n 50
 echo "--medic:end"`,
       journalTime(input.since),
     ),
   parse(result, input) {
     const said = sections(result.stdout);
-    const journaled = journalLines(said["kernel"]);
-    // In a container the journal has no kernel lines, and dmesg may still be read.
-    const kernel = journaled.length > 0 ? journaled : journalLines(said["dmesg"]);
+    const kernel = journalLines(said["kernel"]);
     const units = journalLines(said["units"]);
     // Inside a pipe journalctl's exit is lost, so its last marker and its complaints have to tell.
     const closed = mayNotRead(result, said["reader"], [...kernel, ...units]);

@@ -136,13 +136,19 @@ function* escalation(unit: string, why: string, status: UnitStatus): Inquiry<Dec
   });
   const ended = status.exit === "" ? status.result : `${status.result}, exit ${status.exit}`;
   const killed = "killed" in oom && oom.killed.length > 0 ? `; out of memory: killed ${oom.killed.join(", ")}` : "";
-  const hint = killed !== "" && /^signal 9|oom/.test(`${status.exit}${status.result}`) ? memoryHint : "";
+  const isKill = /^signal 9/.test(status.exit) || status.result === "oom-kill";
+  const hint = isKill ? memoryHint(unit, killed !== "") : "";
   return {
     escalate: `"${unit}": ${why}; ended with ${ended}${killed}${hint}; ${lastWords(journal)}${placeIn(journal)}`,
   };
 }
 
-const memoryHint = " (raise MemoryMax= or find the leak)";
+/** SIGKILL has two senders: the kernel for want of memory, whose log a plain login may not read, and somebody. */
+function memoryHint(unit: string, isKnown: boolean): string {
+  const mend = `raise MemoryMax= of ${unit}, or find the leak`;
+  if (isKnown) return ` (${mend})`;
+  return ` (killed for memory, or by somebody: sudo dmesg | grep "Killed process" tells; if for memory, ${mend})`;
+}
 
 /** "…/app.conf:3: unknown directive": the line a program complains about is where a person has to look. */
 function placeIn(journal: object): string {

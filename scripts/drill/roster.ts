@@ -3,6 +3,13 @@ import type { Drill } from "./drill.ts";
 import { containerDrills } from "./families/containers.ts";
 import { controlDrills } from "./families/controls.ts";
 import { hostDrills } from "./families/hosts.ts";
+import { scryptedDrills } from "./families/scrypted.ts";
 import { unitDrills } from "./families/units.ts";
 
-export const drills: readonly Drill[] = [...containerDrills, ...unitDrills, ...hostDrills, ...controlDrills];
+export const drills: readonly Drill[] = [
+  ...containerDrills,
+  ...unitDrills,
+  ...scryptedDrills,
+  ...hostDrills,
+  ...controlDrills,
+];

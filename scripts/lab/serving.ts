@@ -50,7 +50,8 @@ export async function startServe(lab: Lab, logFile: string, configFile = lab.con
     const response = await fetch(new URL("/readyz", url)).catch(() => undefined);
     return response?.ok === true || child.exitCode !== null;
   };
-  if ((await until(isReady, 20)) && child.exitCode === null) return serve;
+  // A machine that runs a whole lab may be slow to start one more program.
+  if ((await until(isReady, 60)) && child.exitCode === null) return serve;
   await serve.kill();
   throw new Error(`Cannot start medic serve: its log "${logFile}" ends with\n${serve.log().slice(-2000)}`);
 }

@@ -1,9 +1,10 @@
 // A stand-in for the Scrypted server, for the lab only: it behaves, towards whoever operates it, as the real one does.
 //
 // It opens its database (which one process may hold), then answers on its ports, and keeps a process for each plugin.
-// Two files in its volume make it sick: `sick` turns /login into an error, `hang` leaves it without an answer.
+// Files in its volume make it sick: `sick` turns /login into an error, `hang` leaves it without an answer, `wedge`
+// does so until it is started again, and `leak` makes the plugin that it names grow.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, openSync, readFileSync } from "node:fs";
+import { existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { hostname } from "node:os";
@@ -19,16 +20,23 @@ const ports = {
 };
 const plugins = ["@scrypted/core", "@scrypted/snapshot"];
 
-if (process.argv[2] === "child") runPlugin();
+if (process.argv[2] === "child") runPlugin(process.argv[3]);
 else await serve();
 
-function runPlugin() {
+function runPlugin(id) {
   // A plugin lives as long as its server: the channel to it closes when the server dies, however it dies.
   process.on("disconnect", () => process.exit(0));
   process.on("message", () => {});
+  const leaked = [];
+  const sheet = join(volume, "leak");
+  setInterval(() => {
+    if (leaked.length < 100 && existsSync(sheet) && readFileSync(sheet, "utf8").trim() === id)
+      leaked.push(Buffer.alloc(5 * 1024 * 1024, 1));
+  }, 500).unref();
 }
 
 async function serve() {
+  rmSync(join(volume, "wedge"), { force: true });
   await listen(createServer(), ports.debug).catch(() => {
     console.error(`Failed to listen on port ${ports.debug}. It may be in use.`);
   });
@@ -83,7 +91,7 @@ function openDatabase() {
 }
 
 function answer(request, response) {
-  if (existsSync(join(volume, "hang"))) return;
+  if (existsSync(join(volume, "hang")) || existsSync(join(volume, "wedge"))) return;
   const path = new URL(request.url ?? "/", "http://scrypted").pathname;
   const reply = (status, type, body) => response.writeHead(status, { "content-type": type }).end(body);
   if (path === "/") response.writeHead(302, { location: "./endpoint/@scrypted/core/public/" }).end();
