@@ -136,7 +136,7 @@ function* escalation(unit: string, why: string, status: UnitStatus): Inquiry<Dec
   });
   const ended = status.exit === "" ? status.result : `${status.result}, exit ${status.exit}`;
   const killed = "killed" in oom && oom.killed.length > 0 ? `; out of memory: killed ${oom.killed.join(", ")}` : "";
-  const isKill = /^signal 9/.test(status.exit) || status.result === "oom-kill";
+  const isKill = status.exit.startsWith("signal 9") || status.result === "oom-kill";
   const hint = isKill ? memoryHint(unit, killed !== "") : "";
   return {
     escalate: `"${unit}": ${why}; ended with ${ended}${killed}${hint}; ${lastWords(journal)}${placeIn(journal)}`,
