@@ -4,6 +4,7 @@
 // asks for nothing. Knows no channels.
 //
 //   ended ──(a request leaves, or the turn ends)──▶ asked ──(answered, or silent for too long)──▶ released
+import { setTimeout } from "node:timers";
 
 /** A host that never answers gets its slots back after this. */
 const proofSeconds = 2;
@@ -12,7 +13,10 @@ export class SshCloses {
   readonly #ask: (answered: () => void) => void;
   #unsent: (() => void)[] = [];
   #unproven: (() => void)[] = [];
+  /** Asked and not answered yet, oldest first; `until` then they are released all the same. */
+  readonly #asked: { proven: (() => void)[]; until: number }[] = [];
   #isDue = false;
+  #isWatched = false;
 
   /** `ask` sends a request that only wants to be answered; it may throw when the connection is gone. */
   constructor(ask: (answered: () => void) => void) {
@@ -36,12 +40,32 @@ export class SshCloses {
     for (const close of this.#unsent.splice(0)) close();
     const proven = this.#unproven.splice(0);
     if (proven.length === 0) return () => {};
-    const release = () => {
-      clearTimeout(timer);
-      for (const released of proven.splice(0)) released();
-    };
-    const timer = setTimeout(release, proofSeconds * 1000);
-    return release;
+    const asked = { proven, until: performance.now() + proofSeconds * 1000 };
+    this.#asked.push(asked);
+    this.#watch();
+    return () => this.#release(asked);
+  }
+
+  #release(asked: { proven: (() => void)[] }): void {
+    // Answers come in order, so it is nearly always the oldest.
+    const place = this.#asked.findIndex((one) => one === asked);
+    if (place !== -1) this.#asked.splice(place, 1);
+    for (const released of asked.proven.splice(0)) released();
+  }
+
+  // One timer for all: nearly every question is answered long before, and thousands come and go in a second.
+  #watch(): void {
+    const [oldest] = this.#asked;
+    if (this.#isWatched || oldest === undefined) return;
+    this.#isWatched = true;
+    setTimeout(
+      () => {
+        this.#isWatched = false;
+        for (const asked of this.#asked.slice()) if (asked.until <= performance.now()) this.#release(asked);
+        this.#watch();
+      },
+      Math.max(1, oldest.until - performance.now()),
+    ).unref();
   }
 
   #wait(): void {

@@ -175,6 +175,11 @@ export function holdClose(client: Client, channel: ClientChannel, later: (close:
     outgoing.state = "closing";
     later(() => known.protocol.channelClose(outgoing.id));
   };
+  // The stream destroys itself at its end, and ssh2 would end it once more, which costs an error with its stack each time.
+  channel.destroy = () => {
+    channel.close();
+    return channel;
+  };
 }
 
 /** Sends the command on a channel from `openSession`. `refused` is called when the host answers that it would not. */
