@@ -10,10 +10,18 @@ import type { SshCloses } from "./ssh-closes.ts";
 /** How long a killed command has to end by itself before we close its channel. */
 const killedSeconds = 1;
 
+/** What a channel has of its connection. */
+export type Carrier = {
+  client: Client;
+  closes: SshCloses;
+  /** Sends at once what would leave at the end of the turn. */
+  hurry(): void;
+};
+
 export class SshChannel implements Channel {
   readonly released: Promise<void>;
   readonly #client: Client;
-  readonly #closes: SshCloses;
+  readonly #carrier: Carrier;
   readonly #release: () => void;
   #channel: ClientChannel | undefined;
   #exit: number | undefined;
@@ -21,9 +29,9 @@ export class SshChannel implements Channel {
   #isProving = false;
 
   /** Without a channel (see ssh2-internals) it is opened together with the command. */
-  constructor(client: Client, closes: SshCloses, channel?: ClientChannel) {
-    this.#client = client;
-    this.#closes = closes;
+  constructor(carrier: Carrier, channel?: ClientChannel) {
+    this.#client = carrier.client;
+    this.#carrier = carrier;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;
     this.#release = resolve;
@@ -46,6 +54,8 @@ export class SshChannel implements Channel {
           reject(new LinkLost("the host answered the command with a failure; it may have run all the same", true));
           this.close();
         });
+        // The host starts it while the rest of this turn is still being written.
+        this.#carrier.hurry();
       }
     } catch (error) {
       // Thrown before anything was written.
@@ -90,7 +100,7 @@ export class SshChannel implements Channel {
 
   #take(channel: ClientChannel): void {
     this.#channel = channel;
-    holdClose(this.#client, channel, (close) => this.#closes.send(close));
+    holdClose(this.#client, channel, (close) => this.#carrier.closes.send(close));
     // A channel closes only after its output was read, also when nobody wants it any more.
     channel.on("error", () => {}).resume();
     channel.stderr.on("error", () => {}).resume();
@@ -122,7 +132,7 @@ export class SshChannel implements Channel {
   #prove(): void {
     if (this.#isProving) return;
     this.#isProving = true;
-    this.#closes.prove(this.#release);
+    this.#carrier.closes.prove(this.#release);
   }
 }
 

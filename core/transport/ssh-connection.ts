@@ -7,9 +7,9 @@ import ssh2, { type Client, type ClientChannel } from "ssh2";
 import type { Channel, Connection } from "./connection.ts";
 import { OpenRefused, LinkLost, TransportError, textOf } from "./errors.ts";
 import { fingerprint, hostKeyAlgorithms, judgeHostKey, type HostKeyRules } from "./host-key.ts";
-import { joinWrites } from "./joined-writes.ts";
+import { joinWrites, type JoinedWrites } from "./joined-writes.ts";
 import { authentication, type Credentials } from "./ssh-authentication.ts";
-import { askNothing, SshChannel } from "./ssh-channel.ts";
+import { askNothing, SshChannel, type Carrier } from "./ssh-channel.ts";
 import { SshCloses } from "./ssh-closes.ts";
 import { canOpenEarly, canOpenSession, keepKeys, openSession, serverSoftware } from "./ssh2-internals.ts";
 import * as refusal from "./dial-refusals.ts";
@@ -42,7 +42,8 @@ export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex
   const { host, address, port } = target;
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const client = new ssh2.Client();
-  const socket = joinWrites(through ?? connect({ host: address, port, noDelay: true }));
+  const socket = through ?? connect({ host: address, port, noDelay: true });
+  const writes = joinWrites(socket);
   const auth = authentication(client, target.credentials);
   let offered = "";
   let refused: TransportError | undefined;
@@ -72,7 +73,7 @@ export function dialSsh(target: SshTarget, signal: AbortSignal, through?: Duplex
   client.once("ready", () => {
     signal.removeEventListener("abort", calledOff);
     client.removeAllListeners("error").removeAllListeners("close");
-    resolve(new SshConnection(client, socket, `${address}:${port}`, offered, early));
+    resolve(new SshConnection({ client, socket, writes, address: `${address}:${port}`, fingerprint: offered, early }));
   });
   try {
     client.connect({
@@ -110,6 +111,15 @@ function dialError(target: SshTarget, error: SshError, tried: readonly string[])
   return isAuthentication ? refusal.notAuthenticated(target, tried) : refusal.dialFailed(target, error);
 }
 
+type Dialed = {
+  client: Client;
+  socket: Duplex;
+  writes: JoinedWrites;
+  address: string;
+  fingerprint: string;
+  early: Promise<ClientChannel> | undefined;
+};
+
 class SshConnection implements Connection {
   readonly address: string;
   readonly fingerprint: string;
@@ -119,22 +129,18 @@ class SshConnection implements Connection {
   readonly #client: Client;
   readonly #socket: Duplex;
   readonly #closes: SshCloses;
+  readonly #carrier: Carrier;
   /** The first channel, asked for together with the login. */
   #early: Promise<ClientChannel> | undefined;
   #answers = 0;
   #isEnding = false;
 
-  constructor(
-    client: Client,
-    socket: Duplex,
-    address: string,
-    hostFingerprint: string,
-    early: Promise<ClientChannel> | undefined,
-  ) {
+  constructor({ client, socket, writes, address, fingerprint: hostFingerprint, early }: Dialed) {
     this.#early = early;
     this.#client = client;
     this.#socket = socket;
     this.#closes = new SshCloses((answered) => askNothing(client, answered));
+    this.#carrier = { client, closes: this.#closes, hurry: writes.hurry };
     this.address = address;
     this.fingerprint = hostFingerprint;
     // Two commands at once kill a connection to dropbear.
@@ -148,18 +154,18 @@ class SshConnection implements Connection {
   open(): Promise<Channel> {
     const early = this.#early;
     this.#early = undefined;
-    if (early !== undefined) return early.then((channel) => new SshChannel(this.#client, this.#closes, channel));
+    if (early !== undefined) return early.then((channel) => new SshChannel(this.#carrier, channel));
     const { promise, resolve, reject } = Promise.withResolvers<Channel>();
     let isOver = () => {};
     const opened = (error: (Error & { reason?: unknown }) | undefined, channel: ClientChannel) => {
       isOver();
-      if (error === undefined) resolve(new SshChannel(this.#client, this.#closes, channel));
+      if (error === undefined) resolve(new SshChannel(this.#carrier, channel));
       else reject(openError(error));
     };
     try {
       if (this.#isEnding || !this.#socket.writable) throw new Error("the connection is closed");
       // Without the split, ssh2 opens and sends in one go, and the first that is known is how the command went.
-      if (!canOpenSession(this.#client)) resolve(new SshChannel(this.#client, this.#closes));
+      if (!canOpenSession(this.#client)) resolve(new SshChannel(this.#carrier));
       else {
         isOver = this.#closes.ahead();
         openSession(this.#client, opened);

@@ -12,7 +12,7 @@ function recorder() {
       done();
     },
   });
-  return { flights, stream: joinWrites(stream) };
+  return { flights, stream, writes: joinWrites(stream) };
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -29,6 +29,24 @@ describe("what is written within one turn", () => {
     stream.write("d");
     await turn();
     assert.deepEqual(flights, ["a|b|c", "d"]);
+  });
+
+  it("leaves at once when somebody is in a hurry, the first time in a turn", async () => {
+    const { flights, stream, writes } = recorder();
+    writes.hurry();
+    stream.write("a");
+    stream.write("b");
+    writes.hurry();
+    assert.deepEqual(flights, ["a|b"]);
+    stream.write("c");
+    writes.hurry();
+    stream.write("d");
+    assert.deepEqual(flights, ["a|b"]);
+    await turn();
+    assert.deepEqual(flights, ["a|b", "c|d"]);
+    stream.write("e");
+    writes.hurry();
+    assert.deepEqual(flights, ["a|b", "c|d", "e"]);
   });
 
   it("is not lost when the stream ends in the same turn", async () => {
