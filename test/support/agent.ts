@@ -15,13 +15,14 @@ export function toyAgent(
     protect?: string[];
     plugins?: Plugin[];
     lamps?: string[];
+    enabled?: object;
   } = {},
 ) {
   const host = new ToyHost();
   const clock = fakeClock();
   const events: IncidentEvent[] = [];
   const catalog = createCatalog(bend.plugins ?? [toyPlugin], {
-    "toy-host": { plugins: { toy: bend.lamps === undefined ? {} : { lamps: bend.lamps } } },
+    "toy-host": { plugins: { toy: bend.lamps === undefined ? {} : { lamps: bend.lamps }, ...bend.enabled } },
   });
   const parts: ToolboxParts = {
     reach: host,

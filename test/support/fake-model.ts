@@ -16,7 +16,7 @@ export type Said = {
 };
 
 type Event = { type: string; [key: string]: unknown };
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** One whole reply. */
 export function says(said: Said): Answer {

@@ -162,8 +162,8 @@ export class ToyHost {
     const [verb = "", name = ""] = argv.slice(-2);
     const lamp = this.lamps.get(name);
     if (lamp === undefined) return { exit: 1, stdout: "", stderr: `no lamp ${name}`, cutBytes: 0 };
-    if (verb === "on" || verb === "smash") {
-      lamp.on = true;
+    if (["on", "off", "blink", "smash"].includes(verb)) {
+      lamp.on = verb !== "off";
       lamp.run++;
     }
     return answer({ on: lamp.on, run: String(lamp.run), ...(lamp.note === undefined ? {} : { note: lamp.note }) });
