@@ -43,6 +43,7 @@ const folder = v.pipe(
   v.maxLength(200),
   v.regex(/^\/(?:[\w.@+-]+\/?)+$/, 'expected a folder like "/var/log"'),
   v.check((text) => !text.split("/").includes(".."), 'a folder has no ".." in it'),
+  v.check((text) => !/^\/(?:dev|proc|sys)(?:\/|$)/.test(text), "devices and the kernel's own files are not read"),
 );
 
 export const hostOptions = v.strictObject({

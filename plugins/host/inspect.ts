@@ -16,9 +16,14 @@ case "$path/" in
   *) echo "$2 leads to $path, which is not below $1" >&2; exit ${NOT_BELOW};;
 esac
 case "$path" in
-  */shadow*|*/gshadow*|*.key|*.pem|*.p12|*/.env*|*/id_*) echo "$path holds secrets by its name" >&2; exit ${NOT_BELOW};;
+  /dev/*|/proc/*|/sys/*) echo "$path is a device or the kernel's, where reading does things" >&2; exit ${NOT_BELOW};;
+  */shadow*|*/gshadow*|*.key|*.pem|*.p12|*.pfx|*.kdbx|*.ovpn|*/.env*|*/id_*|*/.ssh/*|*/.aws/*|*/.gnupg/*|*/secrets/*|*/.netrc|*/.pgpass|*/.npmrc|*/.git-credentials|*/.docker/config.json|*/wpa_supplicant*.conf)
+    echo "$path holds secrets by its name" >&2; exit ${NOT_BELOW};;
 esac
 shift 2
+case "$1" in
+  cat|head|tail) [ ! -e "$path" ] || [ -f "$path" ] || { echo "$path is no regular file: it may never end" >&2; exit ${NOT_BELOW}; };;
+esac
 exec "$@" "$path"
 `;
 

@@ -23,6 +23,7 @@ const packages: Record<string, string> = {
   openssl: "/usr/bin/openssl",
   curl: "/usr/bin/curl",
   procps: "/usr/bin/ps",
+  strace: "/usr/bin/strace",
   "dropbear-bin": "/usr/sbin/dropbear",
   "util-linux": "/usr/bin/flock",
   iproute2: "/usr/bin/ss",
