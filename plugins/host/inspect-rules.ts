@@ -25,7 +25,7 @@ const none = /^$/;
 const number = /^[1-9]\d{0,2}$/;
 const unit = String.raw`[a-zA-Z0-9][a-zA-Z0-9:_.@-]*\.[a-z]+`;
 const name = String.raw`[a-zA-Z0-9][\w.:-]{0,99}`;
-const self = String.raw`(?:localhost|127\.0\.0\.\d{1,3}|\[::1\])`;
+const self = String.raw`(?:localhost|127\.0\.0\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)|\[::1\])`;
 
 export const rules: Readonly<Record<string, Rule>> = {
   cat: { usage: "cat FILE", file: true },

@@ -71,6 +71,7 @@ curl http://127.0.0.1.evil.example/
 curl http://localhost/ http://evil.example/
 curl http://localhost/ http://localhost/x
 curl http://192.0.2.1/
+curl http://127.0.0.748/
 curl http://[::1%25eth0]/
 curl http://0x7f000001/
 curl file:///etc/shadow
@@ -221,7 +222,7 @@ function argumentsOf(rule: Rule, files: readonly string[]): fc.Arbitrary<string[
   const bundles =
     rule.letters === undefined
       ? []
-      : [fc.subarray([...rule.letters], { minLength: 1 }).map((letters) => [`-${letters.join("")}`])];
+      : [fc.subarray(Array.from(rule.letters), { minLength: 1 }).map((letters) => [`-${letters.join("")}`])];
   const words = (rule.words ?? []).map((word) => fc.constant([word]));
   const values = Object.entries(rule.values ?? {}).map(([flag, pattern]) =>
     fc.stringMatching(pattern).map((value) => (flag.startsWith("--") ? [`${flag}=${value}`] : [flag, value])),
