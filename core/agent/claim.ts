@@ -21,6 +21,9 @@ export type Claim = { is: "ours" } | { is: "taken"; running: boolean } | { is: "
 /** `claims`: one per step that was asked for; absent when their folder is gone. */
 export type Taken = Pick<Prepared, "machine" | "boot"> & { claims?: readonly Claim[] };
 
+/** A host may say anything, and the journal keeps it. */
+const BOOT_CHARACTERS_MAX = 64;
+
 const attempt = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 const place = v.pipe(v.string(), v.maxLength(4096), v.regex(/^\/[^\n]*medic-[0-9a-f]{32}$/));
 const step = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -144,7 +147,7 @@ function claimOf(said: string): Claim {
 
 function machineOf(stdout: string): Pick<Prepared, "machine" | "boot"> {
   const id = valueOf(stdout, "machine");
-  const boot = valueOf(stdout, "boot");
+  const boot = valueOf(stdout, "boot").slice(0, BOOT_CHARACTERS_MAX);
   return { ...(id === "" ? {} : { machine: digestOf(id) }), ...(boot === "" ? {} : { boot }) };
 }
 

@@ -34,6 +34,8 @@ export type Parts = Settings & {
   log: Log;
   /** The ssh-agent's socket, for hosts with `agent: true`. */
   agentSocket: string | undefined;
+  /** What carries commands to the hosts; connections when absent. */
+  carry?: typeof createTransport;
 };
 
 /** What reaches hosts at a person's word. */
@@ -66,9 +68,9 @@ const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> =
 
 /** `dryRun`: no fix is run, also not at a person's word. */
 export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolean } = {}): Hands {
-  const { journal, log, agentSocket } = parts;
+  const { journal, log, agentSocket, carry = createTransport } = parts;
   let settings: Settings = { config: parts.config, catalog: parts.catalog };
-  const transport = createTransport(settings.config.hosts, { log, agentSocket });
+  const transport = carry(settings.config.hosts, { log, agentSocket });
   const inTurn = createFixTurns();
   const maintenance = maintenanceOf(() => settings.config, journal, log);
   const toolboxFor = (errand: Errand): Toolbox => {

@@ -15,6 +15,8 @@ export type ServeProcess = {
   get(path: string): Promise<unknown>;
   incidents(): Promise<IncidentRecord[]>;
   incident(id: string): Promise<{ incident: IncidentRecord; events: JournalEvent[] }>;
+  /** Resolves when the process has ended, however it ended; with the signal that ended it. */
+  ended: Promise<NodeJS.Signals | null>;
   /** SIGTERM, and waits for its end; the exit code. */
   stop(): Promise<number | null>;
   /** SIGKILL, and waits for its end. */
@@ -23,10 +25,24 @@ export type ServeProcess = {
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** Starts it and waits until it is ready; throws with its log's end when it does not get there. */
-export async function startServe(lab: Lab, logFile: string, configFile = lab.config): Promise<ServeProcess> {
+/** A machine whose cores are all busy takes its time. */
+const READY_WITHIN_SECONDS = 60;
+
+/** Medic's own front door. */
+const front = [join(root, "core/main.ts"), "serve"];
+
+/**
+ * Starts it and waits until it is ready; throws with its log's end when it does not get there. `program`: another file
+ * that serves, with its arguments.
+ */
+export async function startServe(
+  lab: Lab,
+  logFile: string,
+  configFile = lab.config,
+  program: readonly string[] = front,
+): Promise<ServeProcess> {
   const output = openSync(logFile, "a");
-  const child = spawn("node", [join(root, "core/main.ts"), "serve", "--config", configFile], {
+  const child = spawn("node", [...program, "--config", configFile], {
     stdio: ["ignore", output, output],
     cwd: root,
   });
@@ -43,21 +59,28 @@ export async function startServe(lab: Lab, logFile: string, configFile = lab.con
     get,
     incidents: async () => ((await get("/incidents")) as { incidents: IncidentRecord[] }).incidents,
     incident: async (id) => (await get(`/incidents/${id}`)) as { incident: IncidentRecord; events: JournalEvent[] },
+    ended: new Promise((resolve) => void child.once("exit", (_code, signal) => resolve(signal))),
     stop: () => end(child, "SIGTERM"),
     kill: async () => void (await end(child, "SIGKILL")),
   };
   const isReady = async (): Promise<boolean> => {
     const response = await fetch(new URL("/readyz", url)).catch(() => undefined);
-    return response?.ok === true || child.exitCode !== null;
+    return response?.ok === true || hasEnded(child);
   };
-  // A machine that runs a whole lab may be slow to start one more program.
-  if ((await until(isReady, 60)) && child.exitCode === null) return serve;
+  if ((await until(isReady, READY_WITHIN_SECONDS)) && !hasEnded(child)) return serve;
   await serve.kill();
-  throw new Error(`Cannot start medic serve: its log "${logFile}" ends with\n${serve.log().slice(-2000)}`);
+  const how = child.signalCode ?? `exit ${child.exitCode}`;
+  throw new Error(
+    `Cannot start medic serve (${program.join(" ")}: ${how}): its log "${logFile}" ends with\n${serve.log().slice(-2000)}`,
+  );
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  if (hasEnded(child)) return child.exitCode;
   const ended = once(child, "exit");
   child.kill(signal);
   await ended;

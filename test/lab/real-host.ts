@@ -37,6 +37,9 @@ export type Story = { incident: IncidentRecord; events: JournalEvent[] };
 /** A Medic of the test's own: its files are in `folder`, its serve is started and ended by the test. */
 export type OwnMedic = {
   folder: string;
+  /** Where its serve listens, and the token it takes. */
+  url: string;
+  token: string;
   configFile: string;
   /** Path of serve's log; every serve of this Medic appends to it. */
   logFile: string;
@@ -44,7 +47,8 @@ export type OwnMedic = {
   verb(...args: string[]): Promise<Output>;
   /** Writes hosts.yaml anew; the next serve or verb reads it. */
   configure(change: (file: HostsFile) => void): void;
-  serve(): Promise<ServeProcess>;
+  /** `program`: another file that serves, with its arguments. */
+  serve(program?: readonly string[]): Promise<ServeProcess>;
   /** Posts one alert as Alertmanager does; the incident it belongs to. */
   alert(of: { host: string; service: string; name: string; status?: "firing" | "resolved" }): Promise<string>;
   /** One incident as the journal has it now. Throws when there is none. */
@@ -108,6 +112,8 @@ export async function ownMedic(
 
   return {
     folder,
+    url: `http://${listen}`,
+    token: lab.token,
     configFile,
     logFile,
     configure,
@@ -116,8 +122,8 @@ export async function ownMedic(
     untilStory,
     untilOver: (id, withinSeconds) => untilStory(id, ({ incident }) => !isActive(incident.state), withinSeconds),
     verb: (...args) => run([process.execPath, main, ...args, "--config", configFile], { withinSeconds: 200 }),
-    serve: async () => {
-      const serving = await startServe(own, logFile, configFile);
+    serve: async (program) => {
+      const serving = await startServe(own, logFile, configFile, program);
       servings.push(serving);
       return serving;
     },

@@ -35,6 +35,18 @@ describe("the local transport", () => {
     assert.equal((await self.transport.run("self", ["sh", "-c", "kill -TERM $$"], change)).exit, 143);
   });
 
+  it("runs a fix through its claim once: taken says that it may have run, not to be made that nothing did", async () => {
+    await using self = local();
+    const claim = join(self.folder, "0");
+    const mark = ["sh", "-c", 'echo ran >> "$0"', join(self.folder, "ran")] as const;
+    assert.equal((await self.transport.run("self", mark, { ...change, claim })).exit, 0);
+    const again = await failure(self.transport.run("self", mark, { ...change, claim }));
+    assert.deepEqual([again.kind, again.dispatched], ["ClaimTaken", true]);
+    const nowhere = await failure(self.transport.run("self", mark, { ...change, claim: join(self.folder, "no", "0") }));
+    assert.deepEqual([nowhere.kind, nowhere.dispatched], ["ClaimRefused", false]);
+    assert.equal(readFileSync(join(self.folder, "ran"), "utf8"), "ran\n");
+  });
+
   it("carries a hundred commands at once, and not more than the limit together", async () => {
     await using self = local({ maxChannels: 7 });
     const all = Array.from({ length: 100 }, (_, index) => self.transport.run("self", ["echo", `${index}`], read));

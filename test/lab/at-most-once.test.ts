@@ -1,0 +1,92 @@
+// A fix that does not answer, on a real host: the claim and docker's own word say what became of it, and it happens once.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { homedir } from "node:os";
+import process from "node:process";
+import { after, before, describe, it } from "node:test";
+import { prepareClaims, takeClaims } from "../../core/agent/claim.ts";
+import { askOwn } from "../../core/agent/diagnosis.ts";
+import { composeHands } from "../../core/cli/compose.ts";
+import { readEquipped } from "../../core/cli/config-file.ts";
+import { createOutput } from "../../core/cli/context.ts";
+import { createMemoryJournal } from "../../core/incident/journal.ts";
+import { silent } from "../../core/log.ts";
+import { createCatalog } from "../../core/plugin/catalog.ts";
+import type { Plugin } from "../../core/plugin/contract.ts";
+import { readLab } from "../../scripts/lab/lab.ts";
+import { dropbearPrograms, startDropbear } from "../support/dropbear.ts";
+import { reach, unfit } from "../support/real-server.ts";
+import { count, dockerActions, dockerNow, onHost, removeContainer, startContainer } from "./real-host.ts";
+
+const never = new AbortController().signal;
+const host = "vega";
+const name = "unhurried";
+
+/** The docker plugin, but for how long a step may take to answer. */
+function withTimeout(plugin: Plugin, timeoutSeconds: number): Plugin {
+  const tools = plugin.tools.map((tool) => (tool.kind === "fix" ? { ...tool, timeoutSeconds } : tool));
+  return { ...plugin, tools };
+}
+
+/** A Medic whose fixes are given so long to answer. */
+async function hands(timeoutSeconds: number) {
+  const lab = readLab();
+  const out = createOutput(process, {});
+  const context = { env: {}, home: homedir(), folder: lab.folder, out, stop: new AbortController().signal };
+  const { config, catalog } = await readEquipped(context, { config: lab.config });
+  const hurried = createCatalog(
+    catalog.plugins.map((plugin) => withTimeout(plugin, timeoutSeconds)),
+    config.hosts,
+  );
+  const journal = createMemoryJournal({ now: Date.now });
+  const limits = { ...config.limits, stable: 1 };
+  const parts = { config: { ...config, limits }, catalog: hurried, journal, log: silent, agentSocket: undefined };
+  return { ...composeHands(parts), journal };
+}
+
+describe("a claim over dropbear", { skip: unfit(...dropbearPrograms), timeout: 60_000 }, () => {
+  it("lets one dispatch run, and tells the next one that it is taken", async () => {
+    await using dropbear = await startDropbear();
+    await using nexus = reach(dropbear);
+    const attempt = randomBytes(16).toString("hex");
+    const prepared = await askOwn(nexus.transport, "nexus", prepareClaims, { attempt }, never);
+    assert.ok("place" in prepared, JSON.stringify(prepared));
+    const claim = `${prepared.place}/0`;
+    assert.equal((await nexus.run(["echo", "ran"], { claim })).stdout, "ran\n");
+    await assert.rejects(nexus.run(["echo", "ran"], { claim }), { name: "ClaimTaken" });
+    const input = { place: prepared.place, from: 0, steps: 2 };
+    const taken = await askOwn(nexus.transport, "nexus", takeClaims, input, never);
+    assert.deepEqual("claims" in taken && taken.claims, [{ is: "taken", running: false }, { is: "ours" }]);
+    rmSync(prepared.place, { recursive: true });
+  });
+});
+
+describe("a docker restart that outlives its timeout", { timeout: 120_000 }, () => {
+  before(async () => {
+    // Deaf to TERM: docker waits the ten seconds of grace.
+    await startContainer(host, name, "", 'trap "" TERM; while :; do sleep 1; done');
+  });
+  after(() => removeContainer(host, name));
+
+  it("is applied, once: its claim is taken, and the run of the container changes in the end", async () => {
+    const { runTool, transport, journal } = await hands(2);
+    const since = await dockerNow(host);
+    const call = { host, tool: "docker_restart", input: { name }, approved: true };
+    try {
+      const outcome = await runTool(call, never);
+      assert.equal(outcome.outcome, "fixed", JSON.stringify(outcome));
+    } finally {
+      await transport.close();
+    }
+    const events = journal.events(journal.incidents()[0]?.id ?? "");
+    const dispatched = events.find((event) => event.kind === "fix-dispatched");
+    assert.equal(dispatched?.dispatch.is, "applied", JSON.stringify(dispatched));
+    const judged = events.find((event) => event.kind === "fix-judged");
+    assert.deepEqual(judged?.facts, { began: "yes", changed: "yes", healthy: "yes" });
+    assert.equal(count(await dockerActions(host, name, since), "restart"), 1);
+    // Its answer may still be on its way, so its claim stays, as the login user's own.
+    const started = events.find((event) => event.kind === "fix-started");
+    assert.equal(await onHost(host, `stat -c '%U %a' ${started?.place}`), "medic 700");
+  });
+});
