@@ -102,13 +102,22 @@ async function prepare(
   const { machine } = prepared;
   const identity = { ...(hostKey === undefined ? {} : { hostKey }), ...(machine === undefined ? {} : { machine }) };
   const other = otherMachine(host, identity, identities.recorded(host), identities.pinned(host));
-  if (other !== undefined) return { refused: other };
+  const objection = other === undefined ? objectionTo(fix, seen, before) : { refused: other };
+  if (objection === undefined) return { ...prepared, attempt, identity, now: seen };
+  await dropped(reach, host, prepared.place, signal);
+  return objection;
+}
+
+function objectionTo(fix: Fix, seen: Seen<Calls>, before: Found<Calls>): NotBegun | undefined {
   const blind = blindSpot(seen);
   if (blind !== undefined) return { refused: `blind before it: ${blind}` };
-  if (fix.marker?.(seen) !== fix.marker?.(before)) {
-    return { overtaken: "the service is in another run than the one that was looked at: somebody else changed it" };
-  }
-  return { ...prepared, attempt, identity, now: seen };
+  if (fix.marker?.(seen) === fix.marker?.(before)) return undefined;
+  return { overtaken: "the service is in another run than the one that was looked at: somebody else changed it" };
+}
+
+/** What is left where this fails is an empty folder. */
+async function dropped(reach: Reach, host: string, place: string, signal: AbortSignal): Promise<void> {
+  await askOwn(reach, host, dropClaims, { place }, signal).catch(() => undefined);
 }
 
 async function send(
@@ -149,10 +158,9 @@ async function follow(
   // Only what was answered, or never left, is sure not to arrive any more; every other claim stays as it is for good, and
   // goes with the host's next boot or its cleaning of /tmp.
   const isAnswered = dispatch.is === "done" || dispatch.is === "failed" || dispatch.is === "not-sent";
-  const drop = (): Promise<unknown> => askOwn(reach, host, dropClaims, { place: intent.place }, signal);
-  const dropped = isAnswered ? drop().catch(() => undefined) : undefined;
+  const dropping = isAnswered ? dropped(reach, host, intent.place, signal) : undefined;
   const verdict = await judge();
-  await dropped;
+  await dropping;
   record({ kind: "fix-judged", tool: fix.name, input, ...verdict });
   return verdict;
 

@@ -239,6 +239,7 @@ describe("a fix on a service that somebody else changed just before", () => {
     assert.ok(overtaken?.kind === "fix" && overtaken.outcome === "refused" && overtaken.lookAgain === true);
     assert.deepEqual(tools.attempts, []);
     assert.deepEqual(kinds(agent.events), ["diagnosed", "fix-overtaken"]);
+    assert.deepEqual([...agent.host.claims], []);
     assert.equal((await tools.turn([on], never))[0]?.outcome, "fixed");
   });
 });
