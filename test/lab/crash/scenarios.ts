@@ -1,15 +1,7 @@
 // What is broken, and how often it was mended: four services whose fix is quick or takes ten seconds, each made anew for
 // every point at which Medic is killed. What happened is counted by docker and systemd, not by Medic.
 import { until } from "../../../scripts/lab/process.ts";
-import {
-  count,
-  dockerActions,
-  dockerNow,
-  onHost,
-  type OwnMedic,
-  removeContainer,
-  startContainer,
-} from "../real-host.ts";
+import { onHost, type OwnMedic, removeContainer, startContainer } from "../real-host.ts";
 
 /** One place on one host: what is broken there is nobody else's. */
 export type Place = { host: string; number: number };
@@ -35,7 +27,7 @@ const ofTheStep = (boundary: string): boolean => /a step|fix-started|fix-dispatc
 /** Sick from its first start on, well from the second. */
 const container = (duty: string): string =>
   `if [ -e /booted ]; then rm -f /sick; else touch /booted /sick; fi; ${duty}; while :; do sleep 1; done`;
-const checked = "--restart unless-stopped --health-interval 1s --health-retries 1 --health-cmd 'test ! -e /sick'";
+const checked = "--restart unless-stopped --health-interval 2s --health-retries 1 --health-cmd 'test ! -e /sick'";
 
 function docker(name: string, duty: string, of: Pick<Scenario, "duringMilliseconds" | "isOfInterest">): Scenario {
   // A name of its own each time: docker remembers what happened to an earlier container of the name, and Medic asks it.
@@ -49,15 +41,22 @@ function docker(name: string, duty: string, of: Pick<Scenario, "duringMillisecon
     ...of,
     async breakIt(place) {
       const { host, number } = place;
-      await removeContainer(host, nameAt(place));
       times.set(`${host} ${number}`, (times.get(`${host} ${number}`) ?? 0) + 1);
       await startContainer(host, nameAt(place), checked, container(duty));
       const health = `docker container inspect -f '{{.State.Health.Status}}' ${nameAt(place)}`;
       if (!(await until(async () => (await onHost(host, health)) === "unhealthy", 20))) {
         throw new Error(`Cannot break "${nameAt(place)}" on "${host}": it does not become unhealthy`);
       }
-      const since = await dockerNow(host);
-      return async () => count(await dockerActions(host, nameAt(place), since), "restart");
+      // Listened to from now on: docker remembers few events, and health checks drive out the others within a minute.
+      const [named, file] = [nameAt(place), `/run/${nameAt(place)}`];
+      const events = `docker events --filter container=${named} --filter event=restart --format '{{.Action}}'`;
+      const listen = `timeout 900 ${events} >${file}.events 2>/dev/null </dev/null & echo $! >${file}.pid; sleep 0.5`;
+      await onHost(host, listen);
+      return async () => {
+        const said = await onHost(host, `cat ${file}.events; kill $(cat ${file}.pid); rm ${file}.events ${file}.pid`);
+        await removeContainer(host, named);
+        return said.split("\n").filter((line) => line === "restart").length;
+      };
     },
     ask: (medic, place) => medic.alert({ host: place.host, service: nameAt(place), name: "ContainerUnhealthy" }),
   };
