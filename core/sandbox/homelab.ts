@@ -22,7 +22,7 @@ import { journalctlProgram } from "./programs/journalctl.ts";
 import { networkPrograms } from "./programs/network.ts";
 import { processPrograms } from "./programs/process.ts";
 import { processListPrograms } from "./programs/processes.ts";
-import { systemctlProgram } from "./programs/systemctl.ts";
+import { fragmentPath, systemctlProgram, systemdAnalyze, unitFile } from "./programs/systemctl.ts";
 import { systemPrograms } from "./programs/system.ts";
 import { textPrograms } from "./programs/text.ts";
 import { Systemd } from "./systemd.ts";
@@ -52,6 +52,8 @@ export function createHomelab(clock: Clock, ending: AbortSignal): Homelab {
   const systemd = new Systemd(clock, ending);
   systemd.say("kernel", 0, undefined, "Linux version 6.1.0-28-amd64 (debian-kernel@lists.debian.org)", bootedAt);
   for (const [index, unit] of units.entries()) systemd.add(unit, bootedAt + 4000 + 90 * index);
+  for (const unit of systemd.units.values())
+    files.add(fragmentPath(unit), unitFile(unit), { changedAt: bootedAt - DAY });
   const facts: HostFacts = {
     name: HOST_NAME,
     address: HOST_ADDRESS,
@@ -77,6 +79,7 @@ export function createHomelab(clock: Clock, ending: AbortSignal): Homelab {
       ...networkPrograms(facts),
       docker: dockerProgram(docker),
       systemctl: systemctlProgram(systemd, bootedAt),
+      "systemd-analyze": systemdAnalyze,
       journalctl: journalctlProgram(systemd),
     },
   });

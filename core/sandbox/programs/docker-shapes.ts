@@ -3,13 +3,16 @@
 import type { Container, DockerEvent, ImageSpec } from "../docker-engine.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
+/** What a container has written into its own root. */
+const LAYER_BYTES = 18_432_512;
 
 /** Docker prints nine digits; the sandbox's clock has three. */
 export function dockerTime(at: number): string {
   return at === 0 ? NEVER : new Date(at).toISOString().replace("Z", "000000Z");
 }
 
-export function inspected(container: Container): Record<string, unknown> {
+/** `isSized`: with the sizes that `--size` asks for. */
+export function inspected(container: Container, isSized = false): Record<string, unknown> {
   const { state } = container;
   const isRunning = state.status === "running" || state.status === "paused";
   const networkName = container.networkMode === "default" ? "bridge" : container.networkMode;
@@ -42,6 +45,7 @@ export function inspected(container: Container): Record<string, unknown> {
     Platform: "linux",
     HostConfig: hostConfig(container),
     GraphDriver: { Name: "overlay2" },
+    ...(isSized ? { SizeRw: LAYER_BYTES, SizeRootFs: LAYER_BYTES + 412 * 1024 * 1024 } : {}),
     Mounts: container.mounts.map((mount) => ({
       Type: "bind",
       Source: mount.source,

@@ -34,10 +34,12 @@ const FLAGS_WITH_VALUES = [
 const commands: Readonly<Record<string, Command>> = {
   ...dockerReports,
   inspect: (options, context, engine) =>
-    eachNamed(options.operands, context, engine, "object", (container) => show(options, context, inspected(container))),
+    eachNamed(options.operands, context, engine, "object", (container) =>
+      show(options, context, inspected(container, options.has("size"))),
+    ),
   "container inspect": (options, context, engine) =>
     eachNamed(options.operands, context, engine, "container", (container) =>
-      show(options, context, inspected(container)),
+      show(options, context, inspected(container, options.has("size"))),
     ),
   "container ls": list,
   "image inspect": (options, context, engine) => {

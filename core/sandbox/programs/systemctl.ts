@@ -25,7 +25,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     for (const name of options.operands) {
       const unit = systemd.find(name);
       if (unit === undefined) exit = fail(context, `No files found for ${name}.`);
-      else context.stdout.write(`# /lib/systemd/system/${unit.name}\n${unitFile(unit)}`);
+      else context.stdout.write(`# ${fragmentPath(unit)}\n${unitFile(unit)}`);
     }
     return exit;
   },
@@ -60,6 +60,10 @@ const verbs: Readonly<Record<string, Verb>> = {
 };
 
 /** The program, talking to this systemd. */
+/** `systemd-analyze verify` finds nothing to say: the homelab's units are well. */
+export const systemdAnalyze: Program = (args, context) =>
+  args[0] === "verify" ? 0 : fail(context, `Unknown command verb ${args[0] ?? ""}.`);
+
 export function systemctlProgram(systemd: Systemd, bootedAt: number): Program {
   return async (args, context) => {
     const options = readOptions(args, VALUED);
@@ -178,7 +182,7 @@ function unitProperties(unit: Unit | undefined, name: string, showing: Showing):
     LoadState: "loaded",
     ActiveState: unit.active,
     SubState: unit.sub,
-    FragmentPath: `/lib/systemd/system/${unit.name}`,
+    FragmentPath: fragmentPath(unit),
     UnitFileState: "enabled",
     StateChangeTimestamp: stampOf(unit.changedAt),
     StateChangeTimestampMonotonic: monotonic(unit.changedAt),
@@ -249,7 +253,13 @@ function mayChange(context: Context): boolean {
   return false;
 }
 
-function unitFile(unit: Unit): string {
+/** Where a unit's file lies. */
+export function fragmentPath({ name }: Unit): string {
+  return `/lib/systemd/system/${name}`;
+}
+
+/** A unit's file, as its package brings it. */
+export function unitFile(unit: Unit): string {
   const service =
     unit.program === "" ? "" : `\n[Service]\nType=${unit.type}\nExecStart=${unit.program}\nRestart=${unit.restart}\n`;
   return `[Unit]\nDescription=${unit.description}\n${service}\n[Install]\nWantedBy=${unit.wantedBy.join(" ")}\n`;
