@@ -62,7 +62,8 @@ export type Medic = Hands & {
   awaitClearing(): void;
 };
 
-const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
+/** Rejects when the signal aborts. */
+export const sleep = async (milliseconds: number, signal: AbortSignal): Promise<void> => {
   await delay(milliseconds, undefined, { signal });
 };
 

@@ -16,6 +16,7 @@ import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
 import { investigate } from "./investigate.ts";
 import { maintenance } from "./maintenance.ts";
+import { notifyTest } from "./notify.ts";
 import { report } from "./report.ts";
 import { pluginDescribe, pluginList } from "./plugin/list.ts";
 import { pluginNew } from "./plugin/new.ts";
@@ -70,6 +71,10 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       head: toCommand(auditHead, context, answered),
     },
   });
+  const notify = defineCommand({
+    meta: { name: "notify", description: "Try the channels of hosts.yaml: medic notify test [CHANNEL]" },
+    subCommands: { test: toCommand(notifyTest, context, answered) },
+  });
   const plugin = defineCommand({
     meta: {
       name: "plugin",
@@ -106,6 +111,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       report: toCommand(report, context, answered),
       audit,
       maintenance: toCommand(maintenance, context, answered),
+      notify,
       token: toCommand(token, context, answered),
       plugin,
       version: toCommand(version, context, answered),

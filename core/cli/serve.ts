@@ -1,14 +1,11 @@
 // `medic serve`: takes alerts and heals. Holds the data folder, takes up what an earlier process left, listens, and on
 // SIGTERM stops in order: no new requests, no new turns, work under way gets its grace, connections are drained.
-import { randomBytes } from "node:crypto";
 import { pid } from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import type { Config } from "../config/schema.ts";
 import { createApp } from "../http/app.ts";
-import { createSignatures } from "../http/link-signature.ts";
 import { ListenError, type Listening, listen } from "../http/server.ts";
 import { newToken, roles } from "../http/tokens.ts";
-import { createApprovals } from "../incident/approvals.ts";
 import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
@@ -16,7 +13,7 @@ import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { configPath, type EquipOptions, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
 import { requireKeys } from "./keys.ts";
-import { readLinkKey } from "./link-key.ts";
+import { composePeople, type People } from "./people.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { startUpkeep } from "./upkeep.ts";
@@ -114,15 +111,15 @@ export async function startServing(
 ): Promise<Serving> {
   const { config, journal, log, catalog, dryRun = false } = parts;
   const medic = composeMedic(parts, { dryRun, observes: dryRun, asks: true });
-  const approvals = createApprovals({ journal, now: Date.now, log });
-  const signatures = createSignatures(dataFolder === undefined ? randomBytes(32) : readLinkKey(dataFolder));
+  const people = composePeople({ journal, config: () => medic.settings().config, dataFolder, log });
   const local = newToken();
   const closing = new AbortController();
   const app = createApp({
     intake: medic.intake,
     journal,
-    approvals,
-    isSigned: (approval, signature) => signatures.isOf(approval, signature),
+    approvals: people.approvals,
+    isSigned: (approval, signature) => people.isSigned(approval, signature),
+    channels: () => people.channels(),
     maintenance: medic.maintenance,
     acceptHost(host, identity, by) {
       if (!Object.hasOwn(medic.settings().config.hosts, host)) return false;
@@ -174,20 +171,25 @@ export async function startServing(
       advice: "no monitor can send alerts: run medic token new, and add it to server.tokens",
     });
   }
-  approvals.expire();
+  people.start();
   medic.desk.resume();
   const round = (): void => {
-    looked(() => approvals.expire(), log);
+    looked(() => people.look(), log);
     looked(() => medic.awaitClearing(), log);
     looked(() => medic.desk.look(), log);
   };
   const rounds = setInterval(round, ROUNDS_SECONDS * 1000);
   return {
     ...medic,
+    take(settings) {
+      const changed = medic.take(settings);
+      people.take();
+      return changed;
+    },
     listening,
     close: () => {
       clearInterval(rounds);
-      return stop(medic, listening, closing, dataFolder);
+      return stop(medic, people, listening, closing, dataFolder);
     },
   };
 }
@@ -208,6 +210,7 @@ function labelNames({ host: [host = "host"], service: [service = "service"] }: C
 
 async function stop(
   medic: Medic,
+  people: People,
   listening: Listening,
   closing: AbortController,
   dataFolder: string | undefined,
@@ -217,6 +220,7 @@ async function stop(
   closing.abort(new Error("Medic is stopping"));
   await medic.desk.close(WORK_GRACE_SECONDS);
   await medic.observer.close();
+  await people.close();
   await medic.transport.close("shutdown");
 }
 

@@ -109,6 +109,10 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
       return [dispatchInWords(event.dispatch)];
     case "fix-judged":
       return [`${outcomeInColour(event.outcome, paint)}: ${printable(event.why)}`, factsInWords(event.facts)];
+    case "notification-sent":
+      return [`told to ${event.channel}`];
+    case "notification-given-up":
+      return [paint("yellow", `${event.channel} could not be told: ${printable(event.why)}`)];
     case "resolved":
       return [paint("green", `resolved by ${event.by}: ${printable(event.why)}`)];
     case "escalated":

@@ -6,7 +6,7 @@ import type { WrittenConfig } from "./schema.ts";
 import { didYouMean } from "../suggestion.ts";
 
 /** What is right by itself and wrong together. */
-export function contradictions({ server, alerts, hosts }: WrittenConfig, tree: Tree): Problem[] {
+export function contradictions({ server, alerts, hosts, notify }: WrittenConfig, tree: Tree): Problem[] {
   const problems: Problem[] = [];
   const complain = (path: string, message: string): void => {
     problems.push({ path, ...tree.locate(path), message });
@@ -19,6 +19,11 @@ export function contradictions({ server, alerts, hosts }: WrittenConfig, tree: T
     const first = server.tokens.findIndex(({ name }) => name === token.name);
     if (first < index)
       complain(`server.tokens[${index}].name`, `${quoted(token.name)} is the name of another token too`);
+  }
+  const channels = notify.map(({ name, ntfy }) => name ?? (ntfy === undefined ? "webhook" : "ntfy"));
+  for (const [index, name] of channels.entries()) {
+    if (channels.indexOf(name) < index)
+      complain(`notify[${index}]`, `${quoted(name)} is the name of another channel too: give each a name of its own`);
   }
   for (const [index, rule] of alerts.rules.entries()) {
     const path = `alerts.rules[${index}]`;

@@ -10,6 +10,7 @@ import { fillIn, lookUp, type Environment, type ReadSecret } from "./environment
 import { ConfigError, inOrder, pathText, quoted, type PathKey, type Position, type Problem } from "./problem.ts";
 import { isSecret } from "./redaction.ts";
 import { didYouMean } from "../suggestion.ts";
+import type { ChannelConfig } from "./notify-schema.ts";
 import { configSchema, type Config, type HostConfig, type WrittenConfig } from "./schema.ts";
 
 /** What the file's meaning depends on beside its text. */
@@ -220,11 +221,22 @@ function complete(
       },
     ];
   });
+  const notify = written.notify.map(({ name, on, ntfy, webhook }, index): ChannelConfig => {
+    if (ntfy !== undefined) {
+      const { token: literal, tokenFile, ...rest } = ntfy;
+      const token = secretOf(`notify[${index}].ntfy.token`, literal, tokenFile);
+      return { name: name ?? "ntfy", on, ntfy: { ...rest, ...(token === undefined ? {} : { token }) } };
+    }
+    const { url = "", secret: literal, secretFile } = webhook ?? {};
+    const secret = secretOf(`notify[${index}].webhook.secret`, literal, secretFile) ?? "";
+    return { name: name ?? "webhook", on, webhook: { url, secret } };
+  });
   const config: Config = {
     server: { ...written.server, data: atHome(written.server.data) },
     alerts: written.alerts,
     responder: apiKey === undefined || apiKey === "" ? responder : { ...responder, apiKey },
     approvals: written.approvals,
+    notify,
     limits: written.limits,
     pluginFolders: written.pluginFolders.map(atHome),
     pool: written.pool,

@@ -3,8 +3,7 @@
 import * as v from "valibot";
 import { byteSize, choice, duration, flag, glob, list, mapping, path, shaped, text, wholeNumber } from "./field.ts";
 import { hostName, hostSchema, poolSchema } from "./host-schema.ts";
-
-const secret = "; better as ${NAME} or in the …File key";
+import { type ChannelConfig, notifySchema, secret } from "./notify-schema.ts";
 
 const serverSchema = mapping("Where Medic listens and keeps its data.", {
   listen: v.optional(
@@ -183,6 +182,7 @@ const limitsSchema = mapping("The most Medic does.", {
   stable: v.exactOptional(
     duration("How long a fix has to stay healthy at most; the fix itself says how long when absent", { atLeast: "1s" }),
   ),
+  notifyWithin: v.optional(duration("How long a message is tried before it is given up", { atLeast: "1m" }), "1d"),
   quiet: v.optional(duration("How long an incident left to a person folds its alerts", { atLeast: "1s" }), "1h"),
   clearWithin: v.optional(
     duration("How long after a fix the monitor may take to say that it is over; then the incident goes to a person", {
@@ -211,6 +211,7 @@ export const configSchema = v.pipe(
     alerts: v.nullish(alertsSchema, {}),
     responder: v.nullish(responderSchema, {}),
     approvals: v.nullish(approvalsSchema, {}),
+    notify: v.nullish(notifySchema, []),
     limits: v.nullish(limitsSchema, {}),
     pluginFolders: v.nullish(list("Folders with plugins of your own", path("A folder of plugins, or of one")), []),
     pool: v.nullish(poolSchema, {}),
@@ -278,6 +279,7 @@ export type Config = {
   alerts: WrittenConfig["alerts"];
   responder: Omit<WrittenConfig["responder"], "apiKeyFile">;
   approvals: WrittenConfig["approvals"];
+  notify: ChannelConfig[];
   limits: WrittenConfig["limits"];
   /** Absolute paths. */
   pluginFolders: string[];

@@ -26,7 +26,7 @@ import { readJson } from "./body.ts";
 import { createDoor, type DoorParts } from "./door.ts";
 import { type AcceptHost, identityRoutes } from "./identity.ts";
 import { maintenanceRoutes, type MaintenancePart } from "./maintenance.ts";
-import { type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
+import { type ChannelNumbers, type HostNumbers, metricsText, metricsType, type Tallies } from "./metrics.ts";
 import { RequestError, shown } from "./request-error.ts";
 import { valid } from "./valid.ts";
 import { stateName } from "./shapes.ts";
@@ -46,6 +46,8 @@ export type AppParts = DoorParts & {
   approvals: ApprovalsPart;
   maintenance: MaintenancePart;
   acceptHost: AcceptHost;
+  /** What became of messages, by channel. */
+  channels(): readonly ChannelNumbers[];
   /** Whether a link to this approval was signed so. */
   isSigned(approval: Approval, signature: string): boolean;
   /** What the connections did, by host; see `hostsShape`. */
@@ -158,7 +160,12 @@ export function createApp(parts: AppParts): Hono<Variables> {
   approvalRoutes(app, parts.approvals, body);
 
   app.get("/metrics", (c) => {
-    const measured = { hosts: parts.statistics(), tallies: journal.tallies(), states: stateName.options };
+    const measured = {
+      hosts: parts.statistics(),
+      channels: parts.channels(),
+      tallies: journal.tallies(),
+      states: stateName.options,
+    };
     const text = metricsText({ ...measured, isReady: parts.trouble() === undefined });
     return c.body(text, 200, { "Content-Type": metricsType });
   });

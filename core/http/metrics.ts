@@ -21,11 +21,15 @@ export type HostNumbers = {
   nextDialSeconds?: number;
 };
 
+/** Since the start: messages that arrived or were given up, tries that failed; and what waits. */
+export type ChannelNumbers = { channel: string; sent: number; failed: number; givenUp: number; waiting: number };
+
 /** How many there are of each kind. */
 export type Tallies = { incidents: Readonly<Record<string, number>>; fixes: Readonly<Record<string, number>> };
 
 export type Measured = {
   hosts: readonly HostNumbers[];
+  channels: readonly ChannelNumbers[];
   tallies: Tallies;
   /** All states an incident can have: one that none has now is 0, not absent. */
   states: readonly string[];
@@ -59,7 +63,7 @@ export function metricsText(measured: Measured): string {
   return `${families(measured).map(familyText).join("\n")}\n`;
 }
 
-function families({ hosts: all, tallies, states, isReady }: Measured): Family[] {
+function families({ hosts: all, channels, tallies, states, isReady }: Measured): Family[] {
   const hosts = all.filter(({ transport }) => transport === "ssh");
   const each = (value: (host: HostNumbers) => number): Sample[] =>
     hosts.map((host) => ({ labels: { host: host.host }, value: value(host) }));
@@ -106,6 +110,29 @@ function families({ hosts: all, tallies, states, isReady }: Measured): Family[] 
       type: "counter",
       help: "Fixes so far, by outcome.",
       samples: Object.entries(tallies.fixes).map(([outcome, value]) => ({ labels: { outcome }, value })),
+    },
+    {
+      name: "medic_approvals_pending",
+      type: "gauge",
+      help: "Fixes that wait for a person's answer.",
+      samples: [{ labels: {}, value: tallies.incidents["awaiting-approval"] ?? 0 }],
+    },
+    {
+      name: "medic_notifications_total",
+      type: "counter",
+      help: "Messages that were sent or given up, and tries that failed, by channel. Since the start.",
+      samples: channels.flatMap(({ channel, sent, failed, givenUp }) =>
+        Object.entries({ sent, failed, "given-up": givenUp }).map(([outcome, value]) => ({
+          labels: { channel, outcome },
+          value,
+        })),
+      ),
+    },
+    {
+      name: "medic_notifications_waiting",
+      type: "gauge",
+      help: "Messages that a channel has not taken yet.",
+      samples: channels.map(({ channel, waiting }) => ({ labels: { channel }, value: waiting })),
     },
     {
       name: "medic_ready",

@@ -40,13 +40,13 @@ export type Answer =
   | { is: "approved" | "denied"; by: string; at: string }
   | { is: "expired" | "withdrawn"; why: string; at: string };
 
-/** Over everything that a person agrees to; a plan with another digest is another question. */
+/** Over all that would happen; a plan with another digest is another question. The input is kept redacted, so it is not in it. */
 export function digestOf(
   incident: string,
   host: string,
-  { tool, input, steps, touches }: Pick<PlannedFix, "tool" | "input" | "steps" | "touches">,
+  { tool, steps, touches }: Pick<PlannedFix, "tool" | "steps" | "touches">,
 ): string {
-  return createHash("sha256").update(canonical({ incident, host, tool, input, steps, touches })).digest("hex");
+  return createHash("sha256").update(canonical({ incident, host, tool, steps, touches })).digest("hex");
 }
 
 /** The incident that an approval's id belongs to. */

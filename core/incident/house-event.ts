@@ -26,7 +26,10 @@ export type MaintenanceEvent =
 /** A person says that this is the machine a host's name stands for from now on. */
 export type HostAccepted = { kind: "host-accepted"; host: string; identity: HostIdentity; by: string };
 
-export type HouseEvent = Checkpoint | MaintenanceEvent | HostAccepted;
+/** From here on a channel is told of changes. */
+export type ChannelAdded = { kind: "channel-added"; channel: string };
+
+export type HouseEvent = Checkpoint | MaintenanceEvent | HostAccepted | ChannelAdded;
 
 /** What the journal adds to an event. `sequence` counts over all events from 1; `at` is ISO 8601, UTC. */
 export type Written = { sequence: number; at: string };

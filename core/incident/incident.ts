@@ -123,6 +123,9 @@ export type IncidentEvent =
       /** When the service was first seen healthy after the fix; ISO 8601. */
       firstHealthyAt?: string;
     }
+  /** `of`: the sequence of the change that was told. */
+  | { kind: "notification-sent"; channel: string; of: number }
+  | { kind: "notification-given-up"; channel: string; of: number; why: string }
   | { kind: "resolved"; by: ResolvedBy; why: string }
   | { kind: "escalated"; reason: string; planned?: PlannedFix }
   | { kind: "dismissed"; reason: string };

@@ -1,10 +1,19 @@
 // What is read from the journal's tables and is not a line of SQL: the questions that other files of this room ask. Knows no
 // writing.
+import { GENESIS, type Head } from "./chain.ts";
 import type { MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, State } from "./incident.ts";
 import { WAITING } from "./journal-schema.ts";
 import { recordOf } from "./projection.ts";
 import type { Row, Sql } from "./sql.ts";
+
+/** The last event and its hash. */
+export function readHead(sql: Sql): Head {
+  const [row] = sql.all("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1");
+  return row === undefined
+    ? { sequence: 0, hash: GENESIS }
+    : { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
+}
 
 export type Wanted = { states?: readonly State["is"][]; limit?: number };
 

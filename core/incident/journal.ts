@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Audience, type JournalListener } from "./audience.ts";
 import { audit, type Audited, exportLines, type Kept } from "./audit.ts";
-import { canonical, GENESIS, type Head, linkOf, type Verified } from "./chain.ts";
+import { canonical, type Head, linkOf, type Verified } from "./chain.ts";
 import {
   type FixHistory,
   type FixScope,
@@ -21,11 +21,12 @@ import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
-import { readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
+import { readHead, readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
 import { prune, type Pruned, readTallies } from "./retention.ts";
 import { Sql } from "./sql.ts";
+import { readTold, type Told } from "./told.ts";
 
 export type JournalOptions = {
   now(): number;
@@ -116,7 +117,7 @@ export class Journal {
     this.#lock = lock;
     this.#sql = new Sql(database, name);
     this.#audience = new Audience(options.onListenerError);
-    this.#head = this.#readHead();
+    this.#head = readHead(this.#sql);
   }
 
   /** Writes events durably, all or none, and returns them as written. Throws JournalError; then nothing was written. */
@@ -213,6 +214,11 @@ export class Journal {
     return this.#sql.snapshot(() => readTallies(this.#sql));
   }
 
+  /** What a channel was told of the changes since a time; see told.ts. */
+  told(channel: string, wanted: { kinds: readonly string[]; sinceMs: number }): Told | undefined {
+    return readTold(this.#sql, channel, wanted);
+  }
+
   /** Removes some of what is older, as far as whole incidents that are over go; until undefined. See retention.ts. */
   prune(retainSeconds: number): Pruned | undefined {
     return this.atomically(() =>
@@ -228,7 +234,7 @@ export class Journal {
 
   /** The last event and its hash: whoever keeps it elsewhere can tell later whether the end was cut off. */
   head(): Head {
-    return this.#readHead();
+    return readHead(this.#sql);
   }
 
   /** Walks the chain and replays the incidents; see audit.ts. */
@@ -292,13 +298,6 @@ export class Journal {
     } catch {
       // SQLite rolled back by itself, as it does when the disk is full.
     }
-  }
-
-  #readHead(): Head {
-    const [row] = this.#sql.all("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1");
-    return row === undefined
-      ? { sequence: 0, hash: GENESIS }
-      : { sequence: Number(row["sequence"]), hash: String(row["hash"]) };
   }
 }
 

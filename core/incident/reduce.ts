@@ -52,12 +52,13 @@ export function reduce(record: IncidentRecord | undefined, event: JournalEvent):
       return withAttempt(next, { fix: event.tool, input: event.input, outcome: "refused", why: event.why });
     case "fix-judged":
       return judged(next, event);
+    // A yes is for the way that led to it: whatever comes after an end is asked anew.
     case "resolved":
-      return resolved(next, event);
+      return resolved(withoutAgreement(next), event);
     case "escalated":
-      return { ...next, state: escalatedState(event), endedAt: event.at };
+      return { ...withoutAgreement(next), state: escalatedState(event), endedAt: event.at };
     case "dismissed":
-      return { ...next, state: { is: "dismissed", reason: event.reason }, endedAt: event.at };
+      return { ...withoutAgreement(next), state: { is: "dismissed", reason: event.reason }, endedAt: event.at };
     default:
       return next;
   }

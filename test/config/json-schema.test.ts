@@ -70,7 +70,12 @@ describe("the checked-in hosts.yaml", () => {
   it("stays in order when its commented examples are taken in", async () => {
     const text = await readFile(new URL("hosts.yaml", root), "utf8");
     const everything = text.replace(/^( +)# ( *(?:- )?[a-zA-Z0-9]+:(?: |$))/gm, "$1$2");
-    const config = read(everything, { mode: 0o644, env: { ANTHROPIC_API_KEY: "k", MEDIC_KEY_PASSPHRASE: "p" } });
+    const env = { ANTHROPIC_API_KEY: "k", MEDIC_KEY_PASSPHRASE: "p", NTFY_TOKEN: "t", MEDIC_WEBHOOK_SECRET: "s" };
+    const config = read(everything, { mode: 0o644, env });
+    assert.deepEqual(
+      config.notify.map(({ name }) => name),
+      ["ntfy", "automation"],
+    );
     assert.equal(config.server.tokens[0]?.name, "alertmanager");
     assert.equal(config.alerts.generic?.key, "monitor.id");
     assert.equal(config.limits.stable, 30);

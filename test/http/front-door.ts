@@ -37,6 +37,7 @@ export function frontDoor(bend: Partial<AppParts> & { roles?: readonly Role[] } 
     intake: around.intake,
     journal: around.journal,
     approvals: around.approvals,
+    channels: () => [{ channel: "phone", sent: 3, failed: 2, givenUp: 1, waiting: 4 }],
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
     maintenance: around.maintenance,
     acceptHost(host, identity, by) {

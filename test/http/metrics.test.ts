@@ -6,7 +6,8 @@ import { frontDoor, statistics, webhook } from "./front-door.ts";
 
 const measured: Measured = {
   hosts: [statistics],
-  tallies: { incidents: { open: 2 }, fixes: { fixed: 3 } },
+  channels: [{ channel: "phone", sent: 3, failed: 2, givenUp: 1, waiting: 4 }],
+  tallies: { incidents: { open: 2, "awaiting-approval": 1 }, fixes: { fixed: 3 } },
   states: ["open", "resolved"],
   isReady: true,
 };
@@ -30,6 +31,17 @@ describe("the metrics", () => {
       } else if (kind === "TYPE") assert.equal(name, family);
       else assert.ok(one.startsWith(family), one);
     }
+  });
+
+  it("have what waits for a person, and what became of messages", () => {
+    for (const wanted of [
+      "medic_approvals_pending 1",
+      'medic_notifications_total{channel="phone",outcome="sent"} 3',
+      'medic_notifications_total{channel="phone",outcome="failed"} 2',
+      'medic_notifications_total{channel="phone",outcome="given-up"} 1',
+      'medic_notifications_waiting{channel="phone"} 4',
+    ])
+      assert.ok(text.split("\n").includes(wanted), wanted);
   });
 
   it("have the host's counters, closes by reason and phases", () => {

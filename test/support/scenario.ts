@@ -33,6 +33,7 @@ export type Served = {
 export type Bend = {
   responder?: string;
   listen?: string;
+  publicUrl?: string;
   trust?: string;
   protect?: string;
   more?: string;
@@ -147,6 +148,7 @@ function hostsYaml(
   {
     responder = "{ order: [runbook] }",
     listen = "127.0.0.1:0",
+    publicUrl,
     trust = "disruptive",
     protect = "postgres",
     more = "",
@@ -156,7 +158,7 @@ function hostsYaml(
   return `server:
   listen: ${listen}
   data: ./data
-  tokens: [{ name: test, sha256: ${sha256} }]
+${publicUrl === undefined ? "" : `  publicUrl: ${publicUrl}\n`}  tokens: [{ name: test, sha256: ${sha256} }]
 responder: ${responder}
 limits: { stable: 1s }
 ${more}

@@ -1,0 +1,61 @@
+// One try to hand one request to somebody. It ends in one of three ways, and a failure's words never hold a secret or an
+// address. It refuses to know what is said, and when and how often to try.
+
+export type Outgoing = { url: string; headers: Record<string, string>; body: string };
+
+/** `refused`: it will never take this message. `down`: it may later; perhaps it even got it, and the answer was lost. */
+export type Sent = { is: "sent" } | { is: "refused" | "down"; why: string };
+
+const WITHIN_SECONDS = 15;
+const ANSWER_BYTES_MAX = 2048;
+/** What says that the message itself is wrong; anything else may be mended at the other end. */
+const NEVER = new Set([400, 413, 422]);
+
+/** Never throws; `signal` ends it as `down`. */
+export async function post({ url, headers, body }: Outgoing, signal: AbortSignal): Promise<Sent> {
+  const late = AbortSignal.timeout(WITHIN_SECONDS * 1000);
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", "user-agent": "medic", ...headers },
+      body,
+      // A redirect would carry the message, and its link, to somebody the owner did not name.
+      redirect: "manual",
+      signal: AbortSignal.any([signal, late]),
+    });
+    const said = await beginningOf(answer);
+    if (answer.status >= 200 && answer.status < 300) return { is: "sent" };
+    const why = `it answered ${answer.status}${said === "" ? "" : `: ${said}`}`;
+    return { is: NEVER.has(answer.status) ? "refused" : "down", why };
+  } catch (error) {
+    if (signal.aborted) return { is: "down", why: "Medic is stopping" };
+    if (late.aborted) return { is: "down", why: `no answer within ${WITHIN_SECONDS} s` };
+    return { is: "down", why: reasonOf(error) };
+  }
+}
+
+/** The runtimes put the reason in different places; the texts of some hold the whole URL. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  return code === "" ? "it cannot be reached" : `it cannot be reached (${code})`;
+}
+
+async function beginningOf(answer: Response): Promise<string> {
+  const reader = answer.body?.getReader();
+  if (reader === undefined) return "";
+  let text = "";
+  const decoder = new TextDecoder();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value, { stream: true });
+      if (text.length >= ANSWER_BYTES_MAX) break;
+    }
+  } finally {
+    // What comes after its beginning is nobody's interest.
+    await reader.cancel().catch(() => undefined);
+  }
+  return text.slice(0, 200).replace(/\s+/g, " ").trim();
+}
