@@ -27,6 +27,7 @@ const packages: Record<string, string> = {
   "dropbear-bin": "/usr/sbin/dropbear",
   "util-linux": "/usr/bin/flock",
   iproute2: "/usr/bin/ss",
+  chromium: "/usr/bin/chromium",
   prometheus: "/usr/bin/prometheus",
   "prometheus-alertmanager": "/usr/bin/prometheus-alertmanager",
   "prometheus-blackbox-exporter": "/usr/bin/prometheus-blackbox-exporter",
