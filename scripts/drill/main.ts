@@ -51,8 +51,10 @@ async function main(wanted: readonly string[], how: { json?: boolean; save?: boo
       `${passed} of ${chosen.length} passed in ${Math.round((Date.now() - began) / 1000)} s; logs: ${folder}`,
     );
   }
-  if (how.save === true) writeFileSync(join(root, "docs/drills.md"), scorecard(judgements));
-  return judgements.length === chosen.length && results.every(({ passed }) => passed) ? 0 : 1;
+  const isWhole = judgements.length === chosen.length;
+  if (how.save === true && isWhole) writeFileSync(join(root, "docs/drills.md"), scorecard(judgements));
+  if (how.save === true && !isWhole) console.error("Cannot save the scorecard: it was interrupted, and tells of all");
+  return isWhole && results.every(({ passed }) => passed) ? 0 : 1;
 }
 
 /** Runs them over all hosts at once; each host takes the next one when it is free. */
