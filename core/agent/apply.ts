@@ -42,6 +42,9 @@ export type Subject = {
   record(event: IncidentEvent): void;
 };
 
+/** A plan that has passed its gates. `objection`: what speaks against it since, asked with nothing between it and the intent. */
+export type Passed = { plan: Plan; before: Found<Calls>; objection(): string | undefined };
+
 /** Nothing ran: `refused` for good, or `overtaken` by somebody else, so that one has to look again. */
 export type NotBegun = { refused: string } | { overtaken: string };
 
@@ -49,7 +52,7 @@ export type NotBegun = { refused: string } | { overtaken: string };
 export async function applyFix(
   parts: ApplyParts,
   subject: Subject,
-  { plan, before }: { plan: Plan; before: Found<Calls> },
+  { plan, before, objection }: Passed,
   signal: AbortSignal,
 ): Promise<Verdict | NotBegun> {
   const { fix, input, record } = subject;
@@ -71,6 +74,11 @@ export async function applyFix(
     withinSeconds: plan.withinSeconds ?? fix.withinSeconds,
     stableSeconds: Math.min(fix.stableSeconds, parts.limits.stable ?? Infinity),
   };
+  const objected = objection();
+  if (objected !== undefined) {
+    await dropped(parts.reach, subject.host, place, signal);
+    return { refused: objected };
+  }
   record({ kind: "fix-started", ...intent });
   return follow(parts, subject, intent, now, await send(parts, subject, intent), signal);
 }
@@ -130,6 +138,7 @@ async function send(
     try {
       const result = await reach.run(host, step, howOf(fix, `${place}/${index}`));
       if (result.exit === 0) continue;
+      if (result.exit > SIGNAL_EXIT) return { is: "lost", from: index, why: killedText(result.exit) };
       const text = redactText(result.stderr.trim() || result.stdout.trim()).slice(-2000);
       const said = advised(tools, fix.name, text === "" ? `exit ${result.exit}` : text);
       return { is: "failed", step: index, exit: result.exit, said };
@@ -178,6 +187,14 @@ async function follow(
       }
     }
   }
+}
+
+/** Shells and channels tell so of a process that a signal ended (128 and its number). */
+const SIGNAL_EXIT = 128;
+
+/** Only the client ended, by somebody's or the kernel's hand (out of memory); docker and systemd go on without it. */
+function killedText(exit: number): string {
+  return `its command was killed on the host (exit ${exit}), so what it asked for may go on`;
 }
 
 export const nothingKnown: Facts = { began: "unknown", changed: "unknown", healthy: "unknown" };

@@ -55,13 +55,16 @@ export type Asking = {
 /** `planned`: it would run but for the dry run (`isDry`), or if a person agreed (`planned.asks`). */
 export type Stopped = { why: string; planned?: PlannedFix; isDry?: true };
 
+/** `objection`: asked again right before it begins, since other fixes and maintenance may have begun meanwhile. */
+export type LetThrough = { objection(): string | undefined };
+
 const DRY = "dry run: nothing is changed";
 
-/** Policy and budgets; undefined lets the plan through. */
-export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object, plan: Plan): Stopped | undefined {
-  const { host, key, hold, dryRun, approved, refusal } = asking;
+/** Policy and budgets. */
+export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object, plan: Plan): Stopped | LetThrough {
+  const { host, dryRun, approved, refusal } = asking;
   if (refusal !== undefined) return { why: refusal };
-  const { tools, limits, ownership, fixesSince, maintenanceOf, now } = parts;
+  const { tools, ownership } = parts;
   const planned: PlannedFix = { tool: tool.name, input, steps: plan.steps, touches: plan.touches, risk: tool.risk };
   const verdict = judge({
     host,
@@ -75,34 +78,38 @@ export function gate(parts: GateParts, asking: Asking, tool: Fix, input: object,
   if (verdict.is === "refuse") return { why: verdict.why };
   const isAgreed = approved === true || asking.agreedTo?.(planned) === true;
   if (verdict.is === "ask" && !isAgreed) {
+    // A person's yes would not lift these, so nobody is asked.
+    const enough = enoughOf(parts, asking, plan);
+    if (enough !== undefined) return { why: enough };
     const asked = { why: `a person has to agree: ${verdict.why}`, planned: { ...planned, asks: verdict.why } };
     return dryRun === true
       ? { ...asked, why: `${DRY}, and a person would be asked: ${verdict.why}`, isDry: true }
       : asked;
   }
-  const held = hold ?? maintenanceOf(host, plan.touches);
-  if (held !== undefined && !isAgreed) return { why: `no fix is wanted now: ${held}` };
-  const scope = { key, touches: plan.touches };
-  const started = fixesSince(host, scope, now() - limits.fixWindow * 1000);
+  const objection = (): string | undefined =>
+    (isAgreed ? undefined : unwantedNow(parts, asking, plan)) ?? enoughOf(parts, asking, plan);
+  const why = objection() ?? (isAgreed ? undefined : hostTrouble(parts, asking));
+  if (why !== undefined) return { why };
+  return dryRun === true ? { why: DRY, planned, isDry: true } : { objection };
+}
+
+function unwantedNow({ maintenanceOf }: GateParts, { host, hold }: Asking, { touches }: Plan): string | undefined {
+  const held = hold ?? maintenanceOf(host, touches);
+  return held === undefined ? undefined : `no fix is wanted now: ${held}`;
+}
+
+/** One that may be under way, or as many as the owner allows; nobody's yes lifts the latter. */
+function enoughOf({ limits, fixesSince, now }: GateParts, asking: Asking, { touches }: Plan): string | undefined {
+  const { host, key, approved } = asking;
+  const started = fixesSince(host, { key, touches }, now() - limits.fixWindow * 1000);
   if (started.open !== undefined && approved !== true) {
     const { tool: last, incident } = started.open;
-    return {
-      why: `what became of "${last}" in incident ${incident} is not known, so it may be under way: a person should look`,
-    };
+    return `what became of "${last}" in incident ${incident} is not known, so it may be under way: a person should look`;
   }
-  const unhelped = isAgreed ? undefined : hostTrouble(parts, asking);
-  if (unhelped !== undefined) return { why: unhelped };
-  const window = `in the last ${Math.round(limits.fixWindow / 60)} min (limits in hosts.yaml)`;
-  if (started.service >= limits.fixesPerService) {
-    return { why: `${started.service} fixes of "${plan.touches.join(", ")}" ${window}: a person should look` };
-  }
-  if (started.host >= limits.fixesPerHost) {
-    return { why: `${started.host} fixes on "${host}" ${window}: a person should look` };
-  }
-  if (started.all >= limits.fixesInAll) {
-    return { why: `${started.all} fixes on all hosts together ${window}: a person should look` };
-  }
-  return dryRun === true ? { why: DRY, planned, isDry: true } : undefined;
+  const window = `in the last ${Math.round(limits.fixWindow / 60)} min (limits in hosts.yaml): a person should look`;
+  if (started.service >= limits.fixesPerService) return `${started.service} fixes of "${touches.join(", ")}" ${window}`;
+  if (started.host >= limits.fixesPerHost) return `${started.host} fixes on "${host}" ${window}`;
+  return started.all >= limits.fixesInAll ? `${started.all} fixes on all hosts together ${window}` : undefined;
 }
 
 /** One cause behind several services: more fixes of them would be a row of restarts. The host's own may still be fixed. */

@@ -155,15 +155,16 @@ class IncidentToolbox implements Toolbox {
     if ("blind" in planned) return this.#refuse(tool.name, input, planned.blind);
     const plan = planned.concluded;
     if ("refused" in plan) return this.#refuse(tool.name, input, plan.refused);
-    const stopped = gate(this.#parts, this.#errand, tool, input, plan);
-    if (stopped !== undefined) {
-      const verdict = this.#stop(tool.name, input, stopped);
+    const gated = gate(this.#parts, this.#errand, tool, input, plan);
+    if ("why" in gated) {
+      const verdict = this.#stop(tool.name, input, gated);
       const look = async (until: AbortSignal): Promise<Seen<Calls>> => (await this.#look(watch, until)).seen;
-      if (stopped.isDry === true) this.#errand.observe?.({ fix: tool, input, plan, before, look });
+      if (gated.isDry === true) this.#errand.observe?.({ fix: tool, input, plan, before, look });
       return verdict;
     }
     await this.#errand.beforeFix?.(plan.touches);
-    const begun = await applyFix(this.#parts, this.#subject(tool, input, watch, signal), { plan, before }, signal);
+    const subject = this.#subject(tool, input, watch, signal);
+    const begun = await applyFix(this.#parts, subject, { plan, before, objection: gated.objection }, signal);
     if ("refused" in begun) return this.#refuse(tool.name, input, begun.refused);
     if ("overtaken" in begun) {
       // Nothing of ours happened, so it is no attempt: the responder looks at what is there now.

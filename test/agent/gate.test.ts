@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { gate, type Asking, type GateParts } from "../../core/agent/gate.ts";
+import { gate, type Asking, type GateParts, type Stopped } from "../../core/agent/gate.ts";
+import type { Fix } from "../../core/plugin/contract.ts";
 import { lampOn, lampSmash } from "../support/toy.ts";
 import { toyAgent } from "../support/agent.ts";
 
@@ -8,8 +9,13 @@ const { parts } = toyAgent();
 const asking: Asking = { key: "toy-host/toy:lamp", host: "toy-host" };
 const plan = { steps: [["root", "lamp", "on", "lamp"] as const], touches: ["lamp"] };
 
+function stop(bend: Partial<GateParts>, how: Partial<Asking> = {}, fix: Fix = lampOn, of = plan): Stopped | undefined {
+  const gated = gate({ ...parts, ...bend }, { ...asking, ...how }, fix, { name: "lamp" }, of);
+  return "why" in gated ? gated : undefined;
+}
+
 function answer(bend: Partial<GateParts>, how: Partial<Asking> = {}): string | undefined {
-  return gate({ ...parts, ...bend }, { ...asking, ...how }, lampOn, { name: "lamp" }, plan)?.why;
+  return stop(bend, how)?.why;
 }
 
 describe("the budget of all hosts together", () => {
@@ -28,19 +34,34 @@ describe("the budget of all hosts together", () => {
   });
 });
 
+describe("a fix that needs a person's yes", () => {
+  const observing = { ownership: () => ({ trust: "observe" as const, protect: [] }) };
+
+  it("is asked for while there is room in every budget, and never when the yes could not let it run", () => {
+    const started = { service: 2, host: 5, all: 19 };
+    assert.ok(stop({ ...observing, fixesSince: () => started })?.planned?.asks);
+    const open = { tool: "lamp_on", incident: "i0" };
+    for (const over of [{ service: 3 }, { host: 6 }, { all: 20 }, { open }]) {
+      const stopped = stop({ ...observing, fixesSince: () => ({ ...started, ...over }) });
+      assert.match(stopped?.why ?? "", /a person should look$/);
+      assert.equal(stopped?.planned, undefined);
+    }
+  });
+});
+
 describe("maintenance, to a fix", () => {
   const maintenanceOf = (host: string, services: readonly string[]): string | undefined =>
     host === "toy-host" && services.includes("lamp") ? "maintenance of the lamp" : undefined;
 
   it("refuses what would touch the service, and asks nobody whether it may", () => {
-    const stopped = gate({ ...parts, maintenanceOf }, asking, lampOn, { name: "lamp" }, plan);
+    const stopped = stop({ maintenanceOf });
     assert.equal(stopped?.why, "no fix is wanted now: maintenance of the lamp");
     assert.equal(stopped?.planned, undefined);
   });
 
   it("lets a fix of another service, of another host, and one that a person agreed to, through", () => {
     const other = { ...plan, touches: ["heater"] };
-    assert.equal(gate({ ...parts, maintenanceOf }, asking, lampOn, { name: "heater" }, other), undefined);
+    assert.equal(stop({ maintenanceOf }, {}, lampOn, other), undefined);
     assert.equal(answer({ maintenanceOf }, { host: "atlas" }), undefined);
     assert.equal(answer({ maintenanceOf }, { approved: true }), undefined);
     assert.equal(answer({ maintenanceOf }, { agreedTo: ({ tool }) => tool === "lamp_on" }), undefined);
@@ -57,7 +78,7 @@ describe("maintenance, to a fix", () => {
 
   it("does not take the place of policy: what is refused stays refused", () => {
     const protect = { ownership: () => ({ trust: "disruptive" as const, protect: ["lamp"] }), maintenanceOf };
-    const stopped = gate({ ...parts, ...protect }, { ...asking, approved: true }, lampSmash, { name: "lamp" }, plan);
+    const stopped = stop(protect, { approved: true }, lampSmash);
     assert.match(stopped?.why ?? "", /protect/);
   });
 });

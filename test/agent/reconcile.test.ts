@@ -198,6 +198,41 @@ describe("a fix of two steps whose answer is lost", () => {
   });
 });
 
+describe("a fix whose command was killed on the host", () => {
+  const exit = (status: number, meanwhile: (agent: Agent, claim: string) => void = () => undefined) => {
+    const agent = losing(() => undefined);
+    agent.host.intercept = (_argv, { claim }) => {
+      if (claim === undefined) return undefined;
+      agent.host.take(claim);
+      meanwhile(agent, claim);
+      return { exit: status, stdout: "", stderr: "no", cutBytes: 0 };
+    };
+    return agent;
+  };
+
+  it("may be at work still: it is reconciled and not run again, whereas what exited by itself has failed", async () => {
+    for (const status of [129, 137, 143]) {
+      const killed = exit(status);
+      const { outcome, dispatch, why } = await killed.tool();
+      assert.deepEqual([outcome, dispatch?.is], ["unknown", "unknown"]);
+      assert.match(why, new RegExp(`exit ${status}`));
+      assert.equal((await killed.tool()).outcome, "refused");
+      assert.equal(killed.host.count("on"), 1);
+      assert.equal(killed.host.claims.size, 2);
+    }
+    for (const status of [1, 128]) {
+      const failed = exit(status);
+      assert.deepEqual([(await failed.tool()).outcome, failed.host.claims.size], ["failed", 0]);
+    }
+  });
+
+  it("is fixed when what it asked for goes on to its end without it", async () => {
+    const { tool } = exit(137, ({ host }) => host.lamps.set("lamp", { on: true, run: 2 }));
+    const { outcome, dispatch } = await tool();
+    assert.deepEqual([outcome, dispatch?.is], ["fixed", "applied"]);
+  });
+});
+
 describe("the claims of a fix", () => {
   it("go when every step was answered, and stay when one was not", async () => {
     const answered = toyAgent();

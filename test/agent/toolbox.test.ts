@@ -286,6 +286,38 @@ describe("the toolbox, fixing", () => {
     assert.equal((await toolboxFor({ ...errand, approved: true }).turn([on], never))[0]?.outcome, "fixed");
   });
 
+  it("begins nothing when maintenance began, or another fix took the last of a budget, while it looked once more", async () => {
+    for (const [meanwhile, why] of [
+      ["maintenance", /refused.*maintenance of the lamp/],
+      ["other fixes", /refused.*20 fixes on all hosts together/],
+      ["nothing", /fixed/],
+    ] as const) {
+      const { host, events, parts, errand } = toyAgent();
+      const { createToolboxes } = await import("../../core/agent/toolbox.ts");
+      // The folder of its claims is there, so the gates are behind it.
+      const isNow = (what: string): boolean => what === meanwhile && host.claims.size > 0;
+      const toolboxFor = createToolboxes({
+        ...parts,
+        maintenanceOf: () => (isNow("maintenance") ? "maintenance of the lamp" : undefined),
+        fixesSince: () => ({ service: 0, host: 0, all: isNow("other fixes") ? 20 : 19 }),
+      });
+      const [outcome] = await toolboxFor(errand).turn([on], never);
+      assert.match(JSON.stringify(outcome), why);
+      assert.equal(kinds(events).includes("fix-started"), meanwhile === "nothing");
+      assert.deepEqual([...host.claims], []);
+    }
+  });
+
+  it("begins what a person agreed to, also when maintenance began while it looked once more; a yes is asked for once", async () => {
+    const { host, parts, errand } = toyAgent({ trust: "observe" });
+    const { createToolboxes } = await import("../../core/agent/toolbox.ts");
+    const maintenanceOf = () => (host.claims.size > 0 ? "maintenance of the lamp" : undefined);
+    let yes = 1;
+    const agreedTo = () => yes-- > 0;
+    const [outcome] = await createToolboxes({ ...parts, maintenanceOf })({ ...errand, agreedTo }).turn([on], never);
+    assert.equal(outcome?.outcome, "fixed");
+  });
+
   it("asks for the history of the service by the names that the plan touches", async () => {
     const { parts, errand } = toyAgent();
     const { createToolboxes } = await import("../../core/agent/toolbox.ts");
