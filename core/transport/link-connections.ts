@@ -136,14 +136,14 @@ export class LinkConnections {
     if (taking.length === 0) {
       if (staying.length >= this.#connectionsMax) return;
       const refusal = this.#breaker.refusal();
-      return refusal === undefined ? this.#dial(waiting.count) : this.#hooks.failed(refusal);
+      return refusal === undefined ? this.#dial(waiting.count, "only") : this.#hooks.failed(refusal);
     }
     const now = this.#parts.clock.now();
     this.#rush ??= { since: now, served: 0, servedAt: now };
     if (staying.length >= this.#connectionsMax || taking.some((one) => one.isProbing)) return;
     const pauseSeconds = (this.#extraAfter - now) / 1000;
     const isWanted = this.#limit.value <= lowLimit || this.#isStanding(waiting, this.#rush);
-    if (isWanted && pauseSeconds <= 0) return this.#dial(waiting.count);
+    if (isWanted && pauseSeconds <= 0) return this.#dial(waiting.count, "extra");
     this.#cancelLook ??= this.#parts.clock.after(Math.max(worthwhileSeconds, pauseSeconds), () => {
       this.#cancelLook = undefined;
       this.#hooks.changed();
@@ -166,7 +166,7 @@ export class LinkConnections {
     this.#cancelLook = undefined;
   }
 
-  #dial(waiting: number): void {
+  #dial(waiting: number, one: "only" | "extra"): void {
     const { clock, cap, dial } = this.#parts;
     let opened: LinkConnection | undefined;
     const place = cap?.take(() => opened?.leave("evicted"));
@@ -194,7 +194,8 @@ export class LinkConnections {
       this.#dialing = undefined;
       const error = this.#dialError(thrown);
       this.#record.dialFailed(error, waiting);
-      if (this.#all.some((one) => one.takesMore)) {
+      // Nobody waits for an extra one alone: if the others went away meanwhile, what waits has a dial of its own.
+      if (one === "extra" || this.#all.some(({ takesMore }) => takesMore)) {
         this.#extraAfter = clock.now() + extraPauseSeconds * 1000;
         return this.#hooks.changed();
       }

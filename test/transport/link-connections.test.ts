@@ -92,6 +92,33 @@ describe("a second connection", () => {
     await finish(all, connection, await connect());
   });
 
+  it("that cannot be had fails no command when the first is lost meanwhile: what waits has a dial of its own", async () => {
+    const { link, dials, connect } = linkWith({ maxChannels: 1, maxConnections: 2 });
+    const [running, waiting] = many(link, 2);
+    const first = await connect();
+    assert.equal(dials.length, 2);
+    first.lose();
+    await failure(running as Promise<unknown>);
+    dials[1]?.reject(new TransportError("DialFailed", "nexus", "Cannot connect"));
+    await settled();
+    assert.equal(dials.length, 3);
+    await finish([waiting as Promise<unknown>], await connect());
+  });
+
+  it("fails what waits when the dial of its own cannot be had either", async () => {
+    const { link, dials, connect } = linkWith({ maxChannels: 1, maxConnections: 2 });
+    const [running, waiting] = many(link, 2);
+    (await connect()).lose();
+    await failure(running as Promise<unknown>);
+    const failed = failure(waiting as Promise<unknown>);
+    for (const attempt of [1, 2]) {
+      dials[attempt]?.reject(new TransportError("DialFailed", "nexus", "Cannot connect"));
+      await settled();
+    }
+    assert.equal((await failed).dispatched, false);
+    assert.equal(dials.length, 3);
+  });
+
   it("goes when it is idle, long before the first, each counted", async () => {
     const { link, clock, connect, logged } = linkWith({ maxChannels: 1, maxConnections: 2 });
     const all = many(link, 2);
