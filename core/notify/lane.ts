@@ -88,8 +88,22 @@ export class Lane {
     while (!this.#stop.signal.aborted) {
       const [event] = this.#due.values();
       if (event === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
-      else await this.#tell(event);
+      else await this.#tell(event).catch((error: unknown) => this.#missed(event, error));
     }
+  }
+
+  /** The journal that a message is made from could not be read. */
+  async #missed(event: JournalEvent, error: unknown): Promise<void> {
+    const { log } = this.#parts;
+    const retry_in = this.#waitMs / 1000;
+    log.error("notification_not_made", {
+      channel: this.#channel.name,
+      incident: event.incident,
+      error: String(error),
+      retry_in,
+    });
+    this.#putLast(event);
+    await this.#pause();
   }
 
   async #tell(event: JournalEvent): Promise<void> {

@@ -23,8 +23,12 @@ export async function post({ url, headers, body }: Outgoing, signal: AbortSignal
       redirect: "manual",
       signal: AbortSignal.any([signal, late]),
     });
+    if (answer.ok) {
+      // It was taken, whatever becomes of the rest of the answer.
+      await answer.body?.cancel().catch(() => undefined);
+      return { is: "sent" };
+    }
     const said = await beginningOf(answer);
-    if (answer.status >= 200 && answer.status < 300) return { is: "sent" };
     const why = `it answered ${answer.status}${said === "" ? "" : `: ${said}`}`;
     return { is: NEVER.has(answer.status) ? "refused" : "down", why };
   } catch (error) {
@@ -41,6 +45,7 @@ function reasonOf(error: unknown): string {
   return code === "" ? "it cannot be reached" : `it cannot be reached (${code})`;
 }
 
+/** As far as it came: the status says enough. */
 async function beginningOf(answer: Response): Promise<string> {
   const reader = answer.body?.getReader();
   if (reader === undefined) return "";
@@ -53,9 +58,10 @@ async function beginningOf(answer: Response): Promise<string> {
       text += decoder.decode(value, { stream: true });
       if (text.length >= ANSWER_BYTES_MAX) break;
     }
-  } finally {
-    // What comes after its beginning is nobody's interest.
-    await reader.cancel().catch(() => undefined);
+  } catch {
+    // It broke off, or did not end in time.
   }
+  // What comes after its beginning is nobody's interest.
+  await reader.cancel().catch(() => undefined);
   return text.slice(0, 200).replace(/\s+/g, " ").trim();
 }

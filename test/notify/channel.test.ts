@@ -133,6 +133,27 @@ describe("a try that fails", () => {
     }
   });
 
+  it("is none when the message was taken, though the rest of the answer breaks off or never comes", async () => {
+    await using server = await startReceiver();
+    const channel = createChannel({ name: "hook", on, webhook: { url: server.url, secret: "s3cret" } }, now);
+    for (const rest of ["breaks off", "never comes"]) {
+      for (const [status, expected] of [
+        [200, { is: "sent" }],
+        [400, { is: "refused", why: "it answered 400: because" }],
+      ] as const) {
+        // Only what is taken needs no more of the answer.
+        if (status === 400 && rest === "never comes") continue;
+        server.answer = (_request, response) => {
+          response.writeHead(status, { "content-length": "100" });
+          response.write("because", () => {
+            if (rest === "breaks off") response.destroy();
+          });
+        };
+        assert.deepEqual(await channel.send(message, never), expected);
+      }
+    }
+  });
+
   it("follows no redirect: the owner named one address", async () => {
     await using server = await startReceiver();
     await using elsewhere = await startReceiver();

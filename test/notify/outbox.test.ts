@@ -316,6 +316,35 @@ describe("the outbox", () => {
   });
 });
 
+describe("the outbox whose journal could not be read", () => {
+  it("tells it a little later, and meanwhile goes on with the others", async () => {
+    const { opened, record, start, wake, journal } = telling();
+    const phone = fakeChannel();
+    const outbox = start(phone.channel);
+    const [first, second] = [await opened(), await opened(alert({ service: "caddy" }))];
+    const incident = journal.incident.bind(journal);
+    let fails = 2;
+    journal.incident = (id) => {
+      if (id === first && fails-- > 0) throw new Error("disk I/O error");
+      return incident(id);
+    };
+    record(first, escalated);
+    record(second, escalated);
+    await settled();
+    await wake();
+    assert.deepEqual(
+      phone.sent.map(({ key }) => key),
+      ["nexus/docker:caddy"],
+    );
+    await wake();
+    assert.deepEqual(
+      phone.sent.map(({ key }) => key),
+      ["nexus/docker:caddy", "nexus/docker:scrypted"],
+    );
+    await outbox.close(0);
+  });
+});
+
 describe("the outbox of the next process", () => {
   it("tells what the last one could not, and nothing that it could", async () => {
     const { opened, record, start, clock } = telling();
