@@ -56,10 +56,15 @@ export function createReload<Settings>(parts: ReloadParts<Settings>): Reload {
   };
 }
 
-/** Changes when the file does, or the one that its name now leads to; a file that is gone has a stamp too. */
+/** Changes when the file does, or the one that its name now leads to; one that is gone or hidden has a stamp too. */
 export function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stat === undefined ? "gone" : [stat.dev, stat.ino, stat.size, stat.mtimeNs].join(":");
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false, bigint: true });
+    return stat === undefined ? "gone" : [stat.dev, stat.ino, stat.size, stat.mtimeNs].join(":");
+  } catch (error) {
+    // Whoever reads it then says why.
+    return `unreadable:${error instanceof Error && "code" in error ? String(error.code) : "unknown"}`;
+  }
 }
 
 function tell(error: unknown, why: string, log: Log): void {

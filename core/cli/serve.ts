@@ -109,7 +109,7 @@ export async function startServing(
   parts: Parts & Pick<Equipped, "config"> & { dryRun?: boolean },
   dataFolder?: string,
 ): Promise<Serving> {
-  const { config, journal, log, catalog, dryRun = false } = parts;
+  const { config, journal, log, dryRun = false } = parts;
   const medic = composeMedic(parts, { dryRun, observes: dryRun, asks: true });
   const people = composePeople({ journal, config: () => medic.settings().config, dataFolder, log });
   const local = newToken();
@@ -150,8 +150,39 @@ export async function startServing(
     log,
   });
   const listening = await listenOrExplain(app, config.server.listen, journal, medic, log);
-  const url = `http://${listening.host.includes(":") ? `[${listening.host}]` : listening.host}:${listening.port}`;
-  if (dataFolder !== undefined) writeNote(dataFolder, { url, token: local.token, pid });
+  try {
+    const url = `http://${listening.host.includes(":") ? `[${listening.host}]` : listening.host}:${listening.port}`;
+    if (dataFolder !== undefined) writeNote(dataFolder, { url, token: local.token, pid });
+    announce(parts, url);
+    people.start();
+    medic.desk.resume();
+  } catch (error) {
+    // The open port would keep the process alive, and say that it is well.
+    await stop(medic, people, listening, closing, log, dataFolder);
+    throw error;
+  }
+  const round = (): void => {
+    looked(() => people.look(), log);
+    looked(() => medic.awaitClearing(), log);
+    looked(() => medic.desk.look(), log);
+  };
+  const rounds = setInterval(round, ROUNDS_SECONDS * 1000);
+  return {
+    ...medic,
+    take(settings) {
+      const changed = medic.take(settings);
+      people.take();
+      return changed;
+    },
+    listening,
+    close: () => {
+      clearInterval(rounds);
+      return stop(medic, people, listening, closing, log, dataFolder);
+    },
+  };
+}
+
+function announce({ config, catalog, log, dryRun = false }: Parameters<typeof startServing>[0], url: string): void {
   log.info("medic_serving", {
     version: medicVersion,
     url,
@@ -171,27 +202,6 @@ export async function startServing(
       advice: "no monitor can send alerts: run medic token new, and add it to server.tokens",
     });
   }
-  people.start();
-  medic.desk.resume();
-  const round = (): void => {
-    looked(() => people.look(), log);
-    looked(() => medic.awaitClearing(), log);
-    looked(() => medic.desk.look(), log);
-  };
-  const rounds = setInterval(round, ROUNDS_SECONDS * 1000);
-  return {
-    ...medic,
-    take(settings) {
-      const changed = medic.take(settings);
-      people.take();
-      return changed;
-    },
-    listening,
-    close: () => {
-      clearInterval(rounds);
-      return stop(medic, people, listening, closing, dataFolder);
-    },
-  };
 }
 
 /** A journal that cannot be written now may be at the next look. */
@@ -199,7 +209,7 @@ function looked(look: () => void, log: Log): void {
   try {
     look();
   } catch (error) {
-    log.error("round_failed", { error: error instanceof Error ? error.message : String(error) });
+    log.error("round_failed", { error: messageOf(error) });
   }
 }
 
@@ -213,10 +223,16 @@ async function stop(
   people: People,
   listening: Listening,
   closing: AbortController,
+  log: Log,
   dataFolder: string | undefined,
 ): Promise<void> {
   await listening.close(HTTP_GRACE_SECONDS);
-  if (dataFolder !== undefined) removeNote(dataFolder);
+  try {
+    if (dataFolder !== undefined) removeNote(dataFolder);
+  } catch (error) {
+    // It leads nowhere; what is at work has to be ended all the same.
+    log.warning("note_left", { error: messageOf(error) });
+  }
   closing.abort(new Error("Medic is stopping"));
   await medic.desk.close(WORK_GRACE_SECONDS);
   await medic.observer.close();
@@ -247,4 +263,8 @@ async function stopped({ stop }: Context): Promise<void> {
   await new Promise<void>((resolve) => {
     stop.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -76,7 +76,7 @@ describe("the watch on hosts.yaml", () => {
     assert.deepEqual(taken, ["settings 3 (the file changed)"]);
   });
 
-  it("sees a file that was written over, exchanged, or is gone", () => {
+  it("sees a file that was written over, exchanged, is gone, or cannot be looked at", () => {
     const folder = mkdtempSync(join(tmpdir(), "medic-stamp-"));
     const file = join(folder, "hosts.yaml");
     const stamps = [stampOf(file)];
@@ -89,6 +89,9 @@ describe("the watch on hosts.yaml", () => {
     stamps.push(stampOf(file));
     assert.equal(new Set(stamps).size, 4);
     assert.equal(stampOf(file), stamps[3]);
+    const loop = join(folder, "loop.yaml");
+    symlinkSync(loop, loop);
+    assert.match(stampOf(loop), /^unreadable:/);
     rmSync(folder, { recursive: true });
   });
 });
@@ -140,10 +143,15 @@ async function serving() {
       return response.status;
     },
     async change(edit: (text: string) => string, expected: string): Promise<void> {
+      await this.exchange(() => writeFileSync(file, edit(readFileSync(file, "utf8"))), expected);
+    },
+    /** Answers with what was logged since. */
+    async exchange(exchange: (file: string) => void, expected: string): Promise<string> {
       const before = stdout.text.length;
-      writeFileSync(file, edit(readFileSync(file, "utf8")));
+      exchange(file);
       hangup?.();
       await eventually(expected, () => stdout.text.slice(before).includes(expected));
+      return stdout.text.slice(before);
     },
     async [Symbol.asyncDispose]() {
       stop.abort(new DOMException("the test is over", "AbortError"));
@@ -157,6 +165,17 @@ async function serving() {
 }
 
 describe("medic serve, while hosts.yaml changes", () => {
+  it("goes on when the file cannot even be looked at, says so, and takes it up when it can", async () => {
+    await using world = await serving();
+    const whole = await world.exchange((file) => {
+      renameSync(file, `${file}.kept`);
+      symlinkSync(file, file);
+    }, "config_rejected");
+    assert.match(whole, /the settings from before go on/);
+    assert.equal(await world.look("two"), 200);
+    await world.exchange((file) => renameSync(`${file}.kept`, file), "config_reloaded");
+  });
+
   it("connects anew only to the host whose connection changed", async () => {
     await using world = await serving();
     await world.look("one");
