@@ -1,12 +1,13 @@
 // One tool, asked for by a person. It passes the same gates as a responder's call; only what policy would *ask* is
 // answered beforehand. A fix gets an incident of its own, so that the journal has everything that ever changed a host:
 // evidence, intent, verdict and end, also when it is broken off in the middle.
+import { endOfFix } from "../incident/ending.ts";
 import type { IncidentEvent } from "../incident/incident.ts";
 import type { Call, Incident } from "../plugin/contract.ts";
 import { nothingKnown } from "./apply.ts";
 import { messageOf, type Tools } from "./diagnosis.ts";
 import { redactWords } from "./redact.ts";
-import { endOfFix, gather } from "./respond.ts";
+import { gather } from "./respond.ts";
 import type { Toolbox, ToolOutcome } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
 

@@ -8,6 +8,7 @@
 //
 // It refuses to know how commands travel, what a plugin is for, and which model there is.
 import type { Target } from "../incident/alert.ts";
+import { endOfFix } from "../incident/ending.ts";
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
 import type { Calls, Incident } from "../plugin/contract.ts";
@@ -15,7 +16,7 @@ import { agreementOf, isQuestion, questionOf } from "./approval.ts";
 import type { Unfixed } from "./observer.ts";
 import { redactWords } from "./redact.ts";
 import { askRunbooks, type FittingRunbooks, runFix } from "./runbook.ts";
-import type { Conclusion, EndedFix, Responder, Toolbox } from "./responder.ts";
+import type { Conclusion, Responder, Toolbox } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
 
 export type RespondParts = {
@@ -99,22 +100,6 @@ async function agreed(
 function beside(first: Conclusion | undefined, conclusion: Conclusion): Conclusion {
   if (first?.is !== "unsettled" || conclusion.is !== "escalate") return conclusion;
   return { ...conclusion, reason: `${first.reason}; ${conclusion.reason}` };
-}
-
-/** How an incident ends that was about one fix. */
-export function endOfFix({ tool, outcome, why, planned }: EndedFix): IncidentEvent {
-  const said = `${tool}: ${outcome}: ${why}`;
-  switch (outcome) {
-    case "fixed":
-      return { kind: "resolved", by: "medic", why };
-    case "recovered":
-      return { kind: "resolved", by: "itself", why };
-    case "refused":
-      // Nothing was changed, so there is nothing for anybody to look after.
-      return { kind: "dismissed", reason: said };
-    default:
-      return { kind: "escalated", reason: said, ...(planned === undefined ? {} : { planned }) };
-  }
 }
 
 /** Asks all of it at once, and writes down what was seen. */

@@ -1,5 +1,6 @@
 // What a responder is, and what it may hold: the incident, the toolbox, a way to write down what it says. `runbook.ts`
 // and `claude.ts` implement it; `respond.ts` asks them in the owner's order.
+import type { EndedFix } from "../incident/ending.ts";
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
 import type { Calls, Diagnostic, Fix, FixOutcome, Incident, Seen } from "../plugin/contract.ts";
@@ -23,8 +24,7 @@ export type ToolOutcome =
       lookAgain?: true;
     };
 
-/** A fix that ran, and what it came to. */
-export type EndedFix = { tool: string; outcome: FixOutcome; why: string; planned?: PlannedFix };
+export type { EndedFix };
 
 /** A tool that this incident may use, with the options its host gives it. */
 export type OfferedTool = { tool: Diagnostic | Fix; plugin: string; /** JSON Schema of the input. */ schema: object };

@@ -4,24 +4,24 @@
 //
 //   opened ─▶ waiting ─▶ at work ─▶ done             thrown: escalated; out of time: aborted, then escalated
 //     │  ▲       └─ queue full: escalated            closing: aborted, and left for the next process to resume
-//     └──┘ held: takes no place, and is looked at again
+//     └──┘ held: takes no place, and is looked at again; so is what a journal that could not be written left on the way
 import type { Log } from "../log.ts";
 import { isFromPerson } from "./alert.ts";
+import { endOfLeftByHand, escalation } from "./ending.ts";
 import { logEvent } from "./event-log.ts";
 import {
   type Held,
-  type IncidentEvent,
   type IncidentRecord,
   isActive,
   isWithPerson,
   type JournalEvent,
   resolvedByMonitor,
-  unjudgedFix,
+  type State,
 } from "./incident.ts";
 import type { Journal } from "./journal.ts";
 
 export type DeskParts = {
-  journal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe">;
+  journal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe" | "trouble">;
   /** Works on one incident until it has ended. Must stop soon after the signal aborts. */
   respond(incident: IncidentRecord, signal: AbortSignal): Promise<void>;
   /** Why an incident is not to be worked on now; undefined when it may be. */
@@ -42,7 +42,7 @@ export type DeskParts = {
 export type Desk = {
   /** Takes up what an earlier process left. Call it once, before alerts come in. */
   resume(): void;
-  /** Looks again at the incidents that are held; call it now and then. */
+  /** Looks again at what is held, and at what was lost while the journal could not be written; call it now and then. */
   look(): void;
   /** Ends when nobody works and nobody waits. */
   idle(): Promise<void>;
@@ -60,6 +60,10 @@ class OutOfTime extends Error {
 class Closing extends Error {
   override readonly name = "Closing";
 }
+
+/** What the desk has to see to, and what it left to people. */
+const ACTIVE: readonly State["is"][] = ["open", "investigating", "fixing", "verifying"];
+const WITH_PERSON: readonly State["is"][] = ["escalated", "awaiting-approval"];
 
 type Waiting = { id: string; host: string; isAsked: boolean };
 type Turn = { host: string; abort: AbortController };
@@ -85,22 +89,26 @@ class OneDesk implements Desk {
 
   resume(): void {
     const { journal, log } = this.#parts;
-    const left = journal.incidents({ states: ["open", "investigating", "fixing", "verifying"] }).reverse();
-    for (const record of left) {
+    for (const record of journal.incidents({ states: ACTIVE }).reverse()) {
       // Asked for by hand, and nobody waits for it any more: what has not begun does not begin. Everything else is worked
       // on again, first of all a fix that was under way: `respond` asks the host what became of it.
-      if (record.byHand === true && unjudgedFix(journal.events(record.id)) === undefined) {
-        journal.append([{ incident: record.id, kind: "dismissed", reason: "Medic stopped before the fix began" }]);
-      }
+      const end = record.byHand === true ? endOfLeftByHand(journal.events(record.id)) : undefined;
+      if (end !== undefined) journal.append([{ ...end, incident: record.id }]);
       const now = journal.incident(record.id);
       log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is: now?.state.is });
       if (now !== undefined && isActive(now.state)) this.#offer(now);
     }
+    // Their turn had ended, and the process with it, before it was written down what the monitor said meanwhile.
+    for (const record of journal.incidents({ states: WITH_PERSON })) this.#endIfOver(record);
   }
 
   look(): void {
-    for (const record of this.#parts.journal.incidents({ states: ["open"] }).reverse()) {
-      if (heldOf(record) !== undefined) this.#offer(record);
+    const { journal } = this.#parts;
+    // Each of them would fail again, and fill the log with it.
+    if (journal.trouble() !== undefined) return;
+    for (const record of journal.incidents({ states: ACTIVE }).reverse()) {
+      // Whoever runs a fix by hand is at work on it where the desk does not see it.
+      if (record.byHand !== true) this.#offer(record);
     }
   }
 
@@ -194,10 +202,20 @@ class OneDesk implements Desk {
       const next = this.#waiting.findIndex(({ host }) => !busy.has(host));
       if (next < 0) break;
       const [taken] = this.#waiting.splice(next, 1);
-      if (taken !== undefined) this.#give(taken);
+      if (taken !== undefined) this.#tryToGive(taken);
     }
     if (!this.#isIdle()) return;
     for (const idler of this.#idlers.splice(0)) idler();
+  }
+
+  /** Nobody waits for this call, so nobody else could hear of it. */
+  #tryToGive(taken: Waiting): void {
+    try {
+      this.#give(taken);
+    } catch (error) {
+      // The next look finds it neither at work nor waiting, and offers it again.
+      this.#parts.log.error("turn_not_given", { incident: taken.id, error: messageOf(error) });
+    }
   }
 
   #give({ id, host, isAsked }: Waiting): void {
@@ -250,28 +268,20 @@ class OneDesk implements Desk {
       const record = journal.incident(id);
       if (record === undefined) return;
       if (isActive(record.state)) {
-        const events = escalation(record, reason, this.#lastFix(record));
+        const events = escalation(record, journal.events(id), reason);
         journal.append(events.map((event) => ({ ...event, incident: id })));
-      } else if (isWithPerson(record.state) && this.#isOverAtMonitor(record)) {
-        const why = "its alerts were resolved while Medic was at work";
-        journal.append(resolvedByMonitor(record, why));
-      }
+      } else if (isWithPerson(record.state)) this.#endIfOver(record);
     } catch (error) {
-      // The next process finds it unfinished and takes it up.
+      // What is unfinished is taken up by the next look; what only its monitor ended, by the next process.
       log.error("incident_not_recorded", { incident: id, reason, error: messageOf(error) });
     }
   }
 
-  /** Some monitor spoke of it, and none reports it firing any more. */
-  #isOverAtMonitor(record: IncidentRecord): boolean {
-    if (record.firing.length > 0) return false;
-    return this.#parts.journal.events(record.id).some(({ kind }) => kind === "alert-resolved");
-  }
-
-  /** The last fix that was started, for a record that says one is under way. */
-  #lastFix(record: IncidentRecord): FixStarted | undefined {
-    if (record.state.is !== "fixing" && record.state.is !== "verifying") return undefined;
-    return this.#parts.journal.events(record.id).findLast((event) => event.kind === "fix-started");
+  /** It is over when some monitor spoke of it, and none reports it firing any more. */
+  #endIfOver(record: IncidentRecord): void {
+    const { journal } = this.#parts;
+    if (record.firing.length > 0 || !journal.events(record.id).some(({ kind }) => kind === "alert-resolved")) return;
+    journal.append(resolvedByMonitor(record, "its alerts were resolved while Medic was at work"));
   }
 
   #isIdle(): boolean {
@@ -281,24 +291,6 @@ class OneDesk implements Desk {
 
 function heldOf({ state }: IncidentRecord): Held | undefined {
   return state.is === "open" ? state.held : undefined;
-}
-
-type FixStarted = Extract<IncidentEvent, { kind: "fix-started" }>;
-
-function escalation(record: IncidentRecord, reason: string, fix: FixStarted | undefined): IncidentEvent[] {
-  if (fix === undefined) return [{ kind: "escalated", reason }];
-  const [outcome, doing] =
-    record.state.is === "fixing"
-      ? (["unknown", "was under way"] as const)
-      : (["unverified", "was being verified"] as const);
-  const why = `${reason} while "${fix.tool}" (${fix.touches.join(", ")}) ${doing}`;
-  const advice = outcome === "unknown" ? "It may have run: look at the host" : "It ran: look at the host";
-  return [judgedAs(fix, outcome, why), { kind: "escalated", reason: `${why}. ${advice}` }];
-}
-
-function judgedAs(fix: FixStarted, outcome: "unknown" | "unverified", why: string): IncidentEvent {
-  const facts = { began: "unknown", changed: "unknown", healthy: "unknown" } as const;
-  return { kind: "fix-judged", tool: fix.tool, input: fix.input, outcome, facts, why };
 }
 
 function messageOf(error: unknown): string {

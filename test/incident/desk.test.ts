@@ -4,7 +4,7 @@ import { openByHand } from "../../core/incident/by-hand.ts";
 import { createDesk } from "../../core/incident/desk.ts";
 import type { IncidentEvent, IncidentRecord } from "../../core/incident/incident.ts";
 import { silent } from "../../core/log.ts";
-import { alert, fixStarted, forever, world } from "./world.ts";
+import { alert, facts, fixStarted, forever, world } from "./world.ts";
 
 /** Work that ends when the test says so. */
 function workbench() {
@@ -246,7 +246,188 @@ describe("the desk", () => {
   });
 });
 
+/** A journal that refuses these events while the disk is full. */
+function fullDisk(journal: ReturnType<typeof world>["journal"], refuses: (kind: string) => boolean = () => true) {
+  const append = journal.append.bind(journal);
+  const disk = { isFull: true };
+  journal.append = (events) => {
+    if (disk.isFull && events.some(({ kind }) => refuses(kind))) throw new Error("the disk is full");
+    return append(events);
+  };
+  return disk;
+}
+
+describe("the desk whose journal could not be written", () => {
+  it("takes up again what was at work, whatever it was at, once there is space", async () => {
+    for (const done of [[], [fixStarted], [fixStarted, dispatched]]) {
+      const { desk, opened, record, journal } = world();
+      const disk = fullDisk(journal);
+      disk.isFull = false;
+      const seen: string[] = [];
+      const one = desk(async ({ id, state }) => {
+        seen.push(state.is);
+        if (seen.length > 1) return record(id, { kind: "resolved", by: "itself", why: "well" });
+        record(id, { kind: "investigation-started", resumed: false }, ...done);
+        await turns(1);
+        disk.isFull = true;
+        record(id, { kind: "escalated", reason: "no idea" });
+      });
+      const id = await opened();
+      await one.idle();
+      const left = journal.incident(id)?.state.is;
+      disk.isFull = false;
+      one.look();
+      await one.idle();
+      assert.deepEqual(seen, ["open", left]);
+      assert.equal(journal.incident(id)?.state.is, "resolved");
+    }
+  });
+
+  it("holds, or leaves to a person, what opened while that could not be written", async () => {
+    for (const kind of ["held", "escalated"]) {
+      const { desk, opened, journal, maintenance } = world();
+      const bench = workbench();
+      const disk = fullDisk(journal, (one) => one === kind);
+      // One more than its queue takes is left to a person.
+      const one = desk(bench.respond, { incidents: 1, queue: 0 });
+      await opened(alert({ host: "atlas" }));
+      await turns();
+      if (kind === "held") maintenance.start({ host: "nexus", by: "alex", forSeconds: 60 });
+      const id = await opened();
+      assert.deepEqual(journal.incident(id)?.state, { is: "open" });
+      disk.isFull = false;
+      one.look();
+      const state = journal.incident(id)?.state;
+      assert.equal(state?.is === "open" && state.held !== undefined ? "held" : state?.is, kind);
+    }
+  });
+
+  it("begins nothing anew while it cannot be written, and all of it once it can", async () => {
+    const { desk, opened, journal } = world();
+    const hosts = ["nexus", "atlas"];
+    for (const host of hosts) await opened(alert({ host }));
+    const bench = workbench();
+    const one = desk(bench.respond);
+    const { trouble } = journal;
+    journal.trouble = () => "the disk is full";
+    one.look();
+    await turns();
+    assert.deepEqual(bench.began, []);
+    journal.trouble = trouble;
+    one.look();
+    await turns();
+    assert.deepEqual(
+      bench.began,
+      hosts.map((host) => key("scrypted", host)),
+    );
+  });
+
+  it("looks twice at nothing that is at work, waits or is run by hand", async () => {
+    const { desk, opened, journal, record } = world();
+    const bench = workbench();
+    const one = desk(bench.respond);
+    const first = await opened();
+    await opened(alert({ service: "a" }));
+    await turns();
+    record(first, { kind: "investigation-started", resumed: false });
+    byHand(journal).hand.record(fixStarted);
+    one.look();
+    one.look();
+    await turns();
+    assert.deepEqual(bench.began, [key("scrypted")]);
+    bench.atWork.get(key("scrypted"))?.();
+    await turns();
+    bench.atWork.get(key("a"))?.();
+    await one.idle();
+    assert.deepEqual(bench.began, [key("scrypted"), key("a")]);
+  });
+
+  it("goes on when the journal cannot be read as a turn is given, and gives that turn at the next look", async () => {
+    const { desk, opened, journal, record } = world();
+    const one = desk(({ id }) => Promise.resolve(record(id, { kind: "resolved", by: "itself", why: "well" })));
+    const id = await opened();
+    const incident = journal.incident.bind(journal);
+    journal.incident = () => {
+      throw new Error("disk I/O error");
+    };
+    await one.idle();
+    journal.incident = incident;
+    assert.equal(journal.incident(id)?.state.is, "open");
+    one.look();
+    await one.idle();
+    assert.equal(journal.incident(id)?.state.is, "resolved");
+  });
+});
+
 describe("the desk of the next process", () => {
+  it("resolves what was left to a person and was over for its monitor; what still fires stays a person's", async () => {
+    for (const status of ["resolved", "firing"] as const) {
+      const { desk, opened, intake, journal, record } = world();
+      const bench = workbench();
+      desk(bench.respond);
+      const id = await opened();
+      await turns();
+      await intake.accept([alert({ status })]);
+      // Killed between this and the end of the turn.
+      record(id, { kind: "escalated", reason: "no idea" });
+      desk(bench.respond).resume();
+      assert.equal(journal.incident(id)?.state.is, status === "resolved" ? "resolved" : "escalated");
+    }
+  });
+
+  it("takes back a question whose alert was over as the last process died", async () => {
+    const { opened, journal, record, desk } = world();
+    const id = await opened();
+    record(
+      id,
+      { kind: "investigation-started", resumed: false },
+      { kind: "alert-resolved", alert: alert({ status: "resolved" }), allResolved: true },
+      {
+        kind: "approval-requested",
+        approval: `${id}.1`,
+        host: "nexus",
+        why: "it is down",
+        evidence: [],
+        tool: "docker_restart",
+        input: {},
+        steps: [["true"]],
+        touches: ["scrypted"],
+        risk: "disruptive",
+        digest: "d".repeat(64),
+        expiresAt: "2026-11-23T13:00:00.000Z",
+      },
+    );
+    desk(() => Promise.resolve()).resume();
+    const kinds = journal.events(id).map(({ kind }) => kind);
+    assert.deepEqual(kinds.slice(-2), ["approval-withdrawn", "resolved"]);
+  });
+
+  it("ends a fix by hand that had its verdict by that verdict", async () => {
+    const why = "docker says so";
+    for (const [outcome, state] of [
+      ["fixed", { is: "resolved", by: "medic", why }],
+      ["recovered", { is: "resolved", by: "itself", why }],
+      ["not-fixed", { is: "escalated", reason: `docker_restart: not-fixed: ${why}` }],
+      ["unknown", { is: "escalated", reason: `docker_restart: unknown: ${why}` }],
+    ] as const) {
+      const { desk, journal, record } = world();
+      const { id } = byHand(journal);
+      record(id, fixStarted, dispatched, {
+        kind: "fix-judged",
+        tool: "docker_restart",
+        input: { name: "scrypted" },
+        outcome,
+        facts,
+        why,
+      });
+      const bench = workbench();
+      desk(bench.respond).resume();
+      await turns();
+      assert.deepEqual(journal.incident(id)?.state, state);
+      assert.deepEqual(bench.began, []);
+    }
+  });
+
   it("takes up what was open or looked into, oldest first", async () => {
     const { desk, opened, record } = world();
     const first = await opened();

@@ -4,9 +4,9 @@ import { createRespond } from "../../core/agent/respond.ts";
 import { createRunbookResponder } from "../../core/agent/runbook.ts";
 import { createToolboxes } from "../../core/agent/toolbox.ts";
 import { createApprovals } from "../../core/incident/approvals.ts";
-import { createDesk, type Desk } from "../../core/incident/desk.ts";
+import { createDesk, type Desk, type DeskParts } from "../../core/incident/desk.ts";
 import { createIntake } from "../../core/incident/intake.ts";
-import { createMemoryJournal, type Journal } from "../../core/incident/journal.ts";
+import { createMemoryJournal } from "../../core/incident/journal.ts";
 import { type NewEvent, unjudgedFix } from "../../core/incident/incident.ts";
 import { targetFor, targetOf } from "../../core/incident/target.ts";
 import { silent } from "../../core/log.ts";
@@ -39,12 +39,13 @@ export function homelab(bend: Parameters<typeof toyAgent>[0] & { approvalSeconds
       return journal.append(events);
     };
     let isEnded = false;
-    const mortal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe"> = {
+    const mortal: DeskParts["journal"] = {
       append,
       events: (id) => journal.events(id),
       incident: (id) => journal.incident(id),
       incidents: (wanted) => journal.incidents(wanted),
       subscribe: (listener) => journal.subscribe((event) => void (isEnded || listener(event))),
+      trouble: () => journal.trouble(),
     };
     const runbooksFor = catalog.runbooksFor.bind(catalog);
     const respond = createRespond({
