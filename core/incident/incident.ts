@@ -203,9 +203,18 @@ export function isWithPerson({ is }: State): boolean {
   return is === "escalated" || is === "awaiting-approval";
 }
 
-/** How an incident ends that its monitor reports over; a question that still stood is taken back. */
-export function resolvedByMonitor({ id: incident, state }: IncidentRecord, why: string): NewEvent[] {
-  const end: NewEvent = { incident, kind: "resolved", by: "monitor", why };
-  if (state.is !== "awaiting-approval") return [end];
-  return [{ incident, kind: "approval-withdrawn", approval: state.approval, tool: state.fix, why }, end];
+/** How an incident ends that its monitor reports over. */
+export function resolvedByMonitor(record: IncidentRecord, why: string): NewEvent[] {
+  return [...withdrawal(record, why), { incident: record.id, kind: "resolved", by: "monitor", why }];
+}
+
+/** How an incident ends that is no longer wanted. */
+export function dismissal(record: IncidentRecord, reason: string): NewEvent[] {
+  return [...withdrawal(record, reason), { incident: record.id, kind: "dismissed", reason }];
+}
+
+/** A question that still stands when its incident ends is taken back. */
+function withdrawal({ id: incident, state }: IncidentRecord, why: string): NewEvent[] {
+  if (state.is !== "awaiting-approval") return [];
+  return [{ incident, kind: "approval-withdrawn", approval: state.approval, tool: state.fix, why }];
 }

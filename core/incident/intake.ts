@@ -5,12 +5,14 @@
 //   firing:   live incident → folded | escalated and past its quiet time → dismissed, a new one opens
 //             repeats what was resolved a moment ago → folded as stale | anew soon after it was resolved → reopened
 //             else → opened (unclear: escalated at once)
-//   resolved: live incident → noted; none fires any more and nobody works on it → resolved{by: monitor}
+//   firing under another key than before, since hosts.yaml was changed → the incident of the old key is dismissed
+//   resolved: live incident (also one of an old key) → noted; none fires any more and nobody works on it → resolved{by: monitor}
 import { randomInt } from "node:crypto";
 import type { Log } from "../log.ts";
 import { redactText, redactValue } from "../secrets/redact.ts";
 import { type Alert, incidentKey, isFromPerson, type Target, withoutSecrets } from "./alert.ts";
 import {
+  dismissal,
   type IncidentEvent,
   type IncidentRecord,
   isWithPerson,
@@ -22,7 +24,7 @@ import {
 import type { Journal } from "./journal.ts";
 
 export type IntakeParts = {
-  journal: Pick<Journal, "append" | "atomically" | "events" | "findLast" | "findLive" | "incident">;
+  journal: Pick<Journal, "append" | "atomically" | "events" | "findLast" | "findLive" | "holding" | "incident">;
   targetOf(alert: Alert): Target | "ignored";
   /** For what a person names. */
   targetFor(host: string, service: string | undefined): Target;
@@ -126,6 +128,7 @@ function clean(target: Target | "ignored"): Target | "ignored" {
 function fire(parts: IntakeParts, key: string, target: Target, alert: Alert): string {
   const { journal } = parts;
   const live = journal.findLive(key);
+  if (live?.firing.includes(alert.fingerprint) !== true) leaveOld(parts, key, alert);
   if (live !== undefined && !isPastQuiet(parts, live, alert)) return note(parts, live, { kind: "alert-folded", alert });
   if (live !== undefined) {
     note(parts, live, { kind: "dismissed", reason: "taken up again in a new incident" });
@@ -170,14 +173,39 @@ function isPastQuiet(parts: IntakeParts, live: IncidentRecord, alert: Alert): bo
 function isStale(parts: IntakeParts, last: IncidentRecord, alert: Alert): boolean {
   if (last.state.is !== "resolved") return false;
   if (secondsSinceEnd(parts, last) > STALE_WITHIN_SECONDS && !isAwaited(parts, last)) return false;
+  return alertsOf(parts, last).some(
+    ({ fingerprint, startsAt }) => fingerprint === alert.fingerprint && startsAt === alert.startsAt,
+  );
+}
+
+/** Those that fired, oldest first. */
+function alertsOf({ journal }: IntakeParts, { id }: IncidentRecord): Alert[] {
+  return journal.events(id).flatMap((event) => {
+    const isFiring = event.kind === "incident-opened" || event.kind === "alert-folded" || event.kind === "reopened";
+    return isFiring && event.alert !== undefined ? [event.alert] : [];
+  });
+}
+
+/** An incident that this alert went to before hosts.yaml was changed; under its key nothing would ever reach it again. */
+function findOld(parts: IntakeParts, key: string, alert: Alert): IncidentRecord | undefined {
+  if (isFromPerson(alert)) return undefined;
   return parts.journal
-    .events(last.id)
-    .some(
-      (event) =>
-        (event.kind === "incident-opened" || event.kind === "alert-folded" || event.kind === "reopened") &&
-        event.alert?.fingerprint === alert.fingerprint &&
-        event.alert.startsAt === alert.startsAt,
-    );
+    .holding(alert.fingerprint)
+    .find((one) => one.key !== key && one.alert.source === alert.source && hasMoved(parts, one, alert.fingerprint));
+}
+
+/** By its newest alert of this fingerprint: two services that share one by mistake are left apart. */
+function hasMoved(parts: IntakeParts, record: IncidentRecord, fingerprint: string): boolean {
+  const last = alertsOf(parts, record).findLast((alert) => alert.fingerprint === fingerprint);
+  if (last === undefined) return false;
+  const target = clean(parts.targetOf(last));
+  return target === "ignored" || incidentKey(target, fingerprint) !== record.key;
+}
+
+function leaveOld(parts: IntakeParts, key: string, alert: Alert): void {
+  const old = findOld(parts, key, alert);
+  if (old === undefined || !isIdle(old) || !old.firing.every((one) => hasMoved(parts, old, one))) return;
+  parts.journal.append(dismissal(old, `its alerts now go to ${key}`));
 }
 
 function open(parts: IntakeParts, key: string, target: Target, alert: Alert): string {
@@ -189,7 +217,8 @@ function open(parts: IntakeParts, key: string, target: Target, alert: Alert): st
 }
 
 function resolve(parts: IntakeParts, key: string, alert: Alert): string | undefined {
-  const live = parts.journal.findLive(key);
+  const known = parts.journal.findLive(key);
+  const live = known?.firing.includes(alert.fingerprint) === true ? known : (findOld(parts, key, alert) ?? known);
   if (live === undefined) return resolveLate(parts, key, alert);
   const isLast = live.firing.every((fingerprint) => fingerprint === alert.fingerprint);
   note(parts, live, { kind: "alert-resolved", alert, allResolved: isLast });

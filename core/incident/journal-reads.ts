@@ -28,6 +28,14 @@ export function readWaiting(sql: Sql): IncidentRecord[] {
   return recordsOf(sql.all(`SELECT record FROM incidents WHERE ${WAITING} ORDER BY opened`));
 }
 
+/** Those that new alerts fold into and that hold this fingerprint as firing. */
+export function readHolding(sql: Sql, fingerprint: string): IncidentRecord[] {
+  // As it stands in the text, which is faster found than read.
+  const written = JSON.stringify(fingerprint);
+  const rows = sql.all("SELECT record FROM incidents WHERE live = 1 AND instr(record, ?) > 0", written);
+  return recordsOf(rows).filter(({ firing }) => firing.includes(fingerprint));
+}
+
 /** What people said of maintenance since a time, oldest first. */
 export function readMaintenance(sql: Sql, sinceMs: number): (MaintenanceEvent & Written)[] {
   const kinds = "('maintenance-started', 'maintenance-ended')";

@@ -21,7 +21,7 @@ import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
 import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
-import { readHead, readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
+import { readHead, readHolding, readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
 import { prune, type Pruned, readTallies } from "./retention.ts";
@@ -172,6 +172,11 @@ export class Journal {
   /** The last incident of this key, live or over. */
   findLast(key: string): IncidentRecord | undefined {
     return recordOf(this.#sql.all("SELECT record FROM incidents WHERE key = ? ORDER BY opened DESC LIMIT 1", key)[0]);
+  }
+
+  /** Live incidents, whatever their key, of which this alert fires. */
+  holding(fingerprint: string): IncidentRecord[] {
+    return readHolding(this.#sql, fingerprint);
   }
 
   /** Newest first. */

@@ -264,6 +264,7 @@ function bound(journal: ReturnType<typeof createMemoryJournal>) {
     incident: journal.incident.bind(journal),
     findLive: journal.findLive.bind(journal),
     findLast: journal.findLast.bind(journal),
+    holding: journal.holding.bind(journal),
     events: journal.events.bind(journal),
   };
 }
