@@ -13,7 +13,12 @@ export type Checkpoint = {
   incidents: number;
   /** All that was ever removed, with this: what is counted over all time goes on from here. */
   removed: { incidents: Readonly<Record<string, number>>; fixes: Readonly<Record<string, number>> };
+  /** What stays known however old it is; absent in checkpoints of an older Medic. */
+  known?: StillKnown;
 };
+
+/** The machine each host was last, and the channels that are told of changes. */
+export type StillKnown = { identities: Readonly<Record<string, HostIdentity>>; channels: readonly string[] };
 
 /**
  * What a person says of a host, or of a service of it (a name, may have wildcards), for a while. A window of the same host

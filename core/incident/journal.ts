@@ -24,7 +24,7 @@ import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
 import { readHead, readHolding, readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
-import { prune, type Pruned, readTallies } from "./retention.ts";
+import { prune, type Pruned, readRemovedIdentity, readTallies } from "./retention.ts";
 import { Sql } from "./sql.ts";
 import { readTold, type Told } from "./told.ts";
 
@@ -211,7 +211,7 @@ export class Journal {
 
   /** Which machine fixes have met under a host's name. */
   identityOf(host: string): HostIdentity | undefined {
-    return readIdentity(this.#query, host);
+    return readIdentity(this.#query, host) ?? readRemovedIdentity(this.#sql, host);
   }
 
   /** How many incidents there were of each state, and fixes of each outcome. */

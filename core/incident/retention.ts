@@ -1,10 +1,11 @@
 // How old events leave the journal: from its beginning on, whole incidents that are over, and under a checkpoint that
-// stands in the chain itself and says what was there. Nothing else is ever removed (a trigger sees to it). It refuses to
+// stands in the chain itself and says what was there and what of it stays known. Nothing else is ever removed (a trigger sees to it). It refuses to
 // know when that is done and how long the owner wants to keep things.
 //
 //   events  1 … … through │ through+1 …  checkpoint{through, its hash, what was removed}
 //           └─ removed ──┘ └─ the chain goes on from the checkpoint's hash
-import type { Checkpoint, Written } from "./house-event.ts";
+import type { HostIdentity } from "./fix.ts";
+import type { Checkpoint, StillKnown, Written } from "./house-event.ts";
 import type { Row, Sql } from "./sql.ts";
 
 export type Pruned = { through: number; events: number; incidents: number };
@@ -19,7 +20,7 @@ export type PruneParts = {
   now(): number;
   /** Writes the checkpoint before anything goes. */
   sign(checkpoint: Checkpoint): void;
-  /** Ends an incident that waits for a person and of which nothing was heard for all that time. */
+  /** Ends an incident that nobody works on (it waits for a person, or is held) and that was quiet for all that time. */
   dismiss(incident: string, reason: string): void;
 };
 
@@ -32,12 +33,14 @@ export function prune({ sql, retain, now, sign, dismiss }: PruneParts): Pruned |
   if (row === undefined) return undefined;
   const count = (what: string): number => Number(sql.all(`SELECT count(*) AS n FROM ${what} <= ?`, through)[0]?.["n"]);
   const went = { events: count("events WHERE sequence"), incidents: count("incidents WHERE changed") };
-  const last = readCheckpoint(sql)?.removed ?? { incidents: {}, fixes: {} };
+  const checkpoint = readCheckpoint(sql);
+  const last = checkpoint?.removed ?? { incidents: {}, fixes: {} };
   const removed = {
     incidents: added(last.incidents, sql.all(`${INCIDENTS} WHERE changed <= ? GROUP BY name`, through)),
     fixes: added(last.fixes, sql.all(`${FIXES} AND sequence <= ? GROUP BY name`, through)),
   };
-  sign({ kind: "checkpoint", through, hash: String(row["hash"]), retain, ...went, removed });
+  const known = stillKnown(sql, through, checkpoint?.known);
+  sign({ kind: "checkpoint", through, hash: String(row["hash"]), retain, ...went, removed, known });
   sql.run("DELETE FROM incidents WHERE changed <= ?", through);
   sql.run("DELETE FROM events WHERE sequence <= ?", through);
   return { through, ...went };
@@ -51,6 +54,17 @@ export function readCheckpoint(sql: Sql): (Checkpoint & Written) | undefined {
   return row === undefined ? undefined : (JSON.parse(String(row["body"])) as Checkpoint & Written);
 }
 
+/** Which machine a host was, by what was removed. */
+export function readRemovedIdentity(sql: Sql, host: string): HostIdentity | undefined {
+  const identities = readCheckpoint(sql)?.known?.identities ?? {};
+  return Object.hasOwn(identities, host) ? identities[host] : undefined;
+}
+
+/** Whether a channel was there already, by what was removed. */
+export function wasChannel(sql: Sql, channel: string): boolean {
+  return readCheckpoint(sql)?.known?.channels.includes(channel) ?? false;
+}
+
 /** How many incidents there were of each state, and fixes of each outcome; also those that were removed. */
 export function readTallies(sql: Sql): Checkpoint["removed"] {
   const { incidents, fixes } = readCheckpoint(sql)?.removed ?? { incidents: {}, fixes: {} };
@@ -59,6 +73,9 @@ export function readTallies(sql: Sql): Checkpoint["removed"] {
     fixes: added(fixes, sql.all(`${FIXES} GROUP BY name`)),
   };
 }
+
+/** What shows that a channel was there. */
+export const TELLINGS = "('channel-added', 'notification-sent', 'notification-given-up')";
 
 const INCIDENTS = "SELECT state AS name, count(*) AS number FROM incidents";
 const FIXES = "SELECT body ->> '$.outcome' AS name, count(*) AS number FROM events WHERE kind = 'fix-judged'";
@@ -69,10 +86,28 @@ function added(to: Readonly<Record<string, number>>, rows: readonly Row[]): Reco
   return sum;
 }
 
+function stillKnown(sql: Sql, through: number, last: StillKnown = { identities: {}, channels: [] }): StillKnown {
+  const met = sql.all(
+    `SELECT coalesce(incidents.host, events.body ->> '$.host') AS host, events.body -> '$.identity' AS identity
+       FROM events LEFT JOIN incidents ON incidents.id = events.incident
+      WHERE events.kind IN ('fix-started', 'host-accepted') AND events.sequence <= ? ORDER BY events.sequence`,
+    through,
+  );
+  const told = sql.all(
+    `SELECT DISTINCT body ->> '$.channel' AS channel FROM events WHERE kind IN ${TELLINGS} AND sequence <= ?`,
+    through,
+  );
+  const identities = met.map(({ host, identity }) => [String(host), JSON.parse(String(identity)) as HostIdentity]);
+  return {
+    identities: { ...last.identities, ...(Object.fromEntries(identities) as StillKnown["identities"]) },
+    channels: [...new Set([...last.channels, ...told.map(({ channel }) => String(channel))])].sort(),
+  };
+}
+
 function dismissForgotten(sql: Sql, before: string, dismiss: (id: string) => void): void {
   const forgotten = sql.all(
     `SELECT incidents.id AS id FROM incidents JOIN events ON events.sequence = incidents.changed
-      WHERE incidents.state = 'escalated' AND events.at < ?`,
+      WHERE incidents.state IN ('escalated', 'open') AND events.at < ?`,
     before,
   );
   for (const { id } of forgotten) dismiss(String(id));

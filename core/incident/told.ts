@@ -1,6 +1,7 @@
 // What the journal says of notifications: which changes a channel was told of, and which not yet. The outbox is no list of
 // its own that could differ from what happened: a change is due because it is in the journal and its telling is not.
 import type { JournalEvent } from "./incident.ts";
+import { TELLINGS, wasChannel } from "./retention.ts";
 import type { Sql } from "./sql.ts";
 
 /** `changes`: of the wanted kinds, oldest first. `last`: by incident, the newest change that was told or given up. */
@@ -15,16 +16,18 @@ export function readTold(
   const told = "('notification-sent', 'notification-given-up')";
   const [first] = sql.all(
     `SELECT min(sequence) AS sequence FROM events
-      WHERE kind IN ('channel-added', 'notification-sent', 'notification-given-up') AND body ->> '$.channel' = ?`,
+      WHERE kind IN ${TELLINGS} AND body ->> '$.channel' = ?`,
     channel,
   );
-  if (first === undefined || first["sequence"] === null) return undefined;
+  // What told of it may have been removed, and then it was there before all that is left.
+  const since = wasChannel(sql, channel) ? 0 : first?.["sequence"];
+  if (since === undefined || since === null) return undefined;
   const rows = sql.all(
     `SELECT body FROM events
       WHERE kind IN (SELECT value FROM json_each(?)) AND at >= ? AND sequence > ? ORDER BY sequence`,
     JSON.stringify(kinds),
     new Date(sinceMs).toISOString(),
-    Number(first["sequence"]),
+    Number(since),
   );
   const last = sql.all(
     `SELECT incident, max(body ->> '$.of') AS sequence FROM events

@@ -55,6 +55,7 @@ describe("pruning", () => {
       events: 6,
       incidents: 2,
       removed: { incidents: { dismissed: 1, resolved: 1 }, fixes: { fixed: 1 } },
+      known: { identities: { nexus: {} }, channels: [] },
     });
     // What is counted over all time does not go back.
     assert.deepEqual(journal.tallies(), before);
@@ -118,12 +119,88 @@ describe("pruning", () => {
     const { journal, open, days, prune, record } = aged();
     open("forgotten");
     record("forgotten", { kind: "escalated", reason: "x" });
-    open("open");
+    open("at-work");
+    record("at-work", { kind: "investigation-started", resumed: false });
     days(31);
     assert.equal(prune(), undefined);
     const said = { is: "dismissed", reason: "nothing was heard of it for 30 days" };
     assert.deepEqual(journal.incident("forgotten")?.state, said);
-    assert.deepEqual(journal.incident("open")?.state, { is: "open" });
+    assert.deepEqual(journal.incident("at-work")?.state, { is: "investigating" });
+  });
+
+  it("dismisses what is held for ever once its monitor is silent for all that time, and not while it repeats its alert", () => {
+    const { journal, open, days, prune, record } = aged();
+    const held = { kind: "held", why: 'the alert has the label medic_hold="true"' } as const;
+    for (const id of ["silent", "repeated"]) {
+      open(id);
+      record(id, held);
+    }
+    days(29);
+    record("repeated", { kind: "alert-folded", alert: alert() });
+    assert.equal(prune(), undefined);
+    assert.deepEqual(
+      journal.incidents().map(({ state }) => state.is),
+      ["open", "open"],
+    );
+    days(2);
+    prune();
+    assert.equal(journal.incident("silent")?.state.is, "dismissed");
+    assert.equal(journal.incident("repeated")?.state.is, "open");
+    days(31);
+    prune();
+    days(31);
+    prune();
+    assert.deepEqual(ids(journal), []);
+    assert.equal(journal.verify().intact, true);
+  });
+
+  it("leaves known which machine a host was last, over several checkpoints, until one is met or accepted anew", () => {
+    const { journal, open, end, days, prune, record } = aged();
+    const fixOn = (id: string, machine: string): void => {
+      open(id);
+      record(id, { ...fixStarted, identity: { machine } });
+      end(id);
+    };
+    const later = (): void => {
+      days(31);
+      prune();
+    };
+    fixOn("a", "one");
+    journal.note({ kind: "host-accepted", host: "atlas", identity: { hostKey: "k" }, by: "x" });
+    fixOn("b", "two");
+    later();
+    assert.deepEqual(ids(journal), []);
+    later();
+    later();
+    assert.deepEqual(
+      [journal.identityOf("nexus"), journal.identityOf("atlas")],
+      [{ machine: "two" }, { hostKey: "k" }],
+    );
+    assert.equal(journal.identityOf("constructor"), undefined);
+    fixOn("c", "three");
+    assert.deepEqual(journal.identityOf("nexus"), { machine: "three" });
+    journal.note({ kind: "host-accepted", host: "nexus", identity: { machine: "four" }, by: "x" });
+    later();
+    assert.deepEqual(
+      [journal.identityOf("nexus"), journal.identityOf("atlas")],
+      [{ machine: "four" }, { hostKey: "k" }],
+    );
+  });
+
+  it("leaves known that a channel was there, which is told of all that it was not told of", () => {
+    const { journal, open, end, days, prune, clock } = aged();
+    journal.note({ kind: "channel-added", channel: "quiet" });
+    open("a");
+    end("a");
+    days(31);
+    prune();
+    open("b");
+    const wanted = { kinds: ["incident-opened"], sinceMs: clock.now() - 1000 };
+    assert.deepEqual(
+      journal.told("quiet", wanted)?.changes.map(({ incident }) => incident),
+      ["b"],
+    );
+    assert.equal(journal.told("new", wanted), undefined);
   });
 
   it("lets nothing else be removed: the triggers allow what a checkpoint has signed for and no more", () => {

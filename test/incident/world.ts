@@ -85,7 +85,7 @@ export function forever(_milliseconds: number, signal: AbortSignal): Promise<voi
 
 export const facts = { began: "yes", changed: "yes", healthy: "yes" } as const;
 
-export const fixStarted: IncidentEvent = {
+export const fixStarted: Extract<IncidentEvent, { kind: "fix-started" }> = {
   kind: "fix-started",
   tool: "docker_restart",
   input: { name: "scrypted" },
