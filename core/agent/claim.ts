@@ -109,7 +109,7 @@ done`,
   },
 });
 
-/** Removes the claims of a fix whose every step was answered with an exit status: such a dispatch cannot arrive again. */
+/** Removes the claims of a fix whose every step exited by itself: such a dispatch cannot arrive again. */
 export const dropClaims = diagnostic({
   name: "claims_drop",
   description: "Removes the claims of a fix that is over.",

@@ -1,6 +1,6 @@
-// What became of a fix that was not answered: its link was lost, its time was over, or Medic itself was killed. Nothing is
-// run again to find out. Medic takes the claims of its steps: got → that step never began and never can; taken → it
-// began, and the marker tells whether it has changed the service. It changes nothing on the host but the claims.
+// What became of a fix that was not answered: its link was lost, its time was over, its command or Medic itself was killed.
+// Nothing is run again to find out. Medic takes the claims of its steps: got → that step never began and never can; taken →
+// it began, and the marker tells whether it has changed the service. It changes nothing on the host but the claims.
 //
 //   lost ─▶ asking for the claims ─(all ours)─▶ not-applied          (another boot: rebooted; folder gone: unknown)
 //                     └─(taken)─▶ settling ─(marker moved)─▶ applied (nothing moved while it could: unknown)
