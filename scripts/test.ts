@@ -14,6 +14,7 @@ const NODE_ONLY: Readonly<Record<string, string>> = {
   "test/architecture.test.ts": "reads the source as text; says nothing about a runtime",
 };
 const COUNTS = ".medic/test-counts.json";
+const FILES_AT_ONCE = 3;
 
 const [suite = "node", ...wanted] = process.argv.slice(2);
 if (suite !== "node" && suite !== "deno" && suite !== "lab") {
@@ -72,7 +73,7 @@ async function runFiles(suite: Suite, files: readonly string[]): Promise<Run> {
   // Colours would split the figures that are read below.
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, NO_COLOR: "1" },
+    env: { ...process.env, NO_COLOR: "1", DENO_JOBS: String(FILES_AT_ONCE) },
   });
   let tail = "";
   child.stdout.on("data", (chunk: Buffer) => {
@@ -94,8 +95,9 @@ function countIn(tail: string): number {
 }
 
 function commandOf(suite: Suite, files: readonly string[]): [string, string[]] {
-  if (suite === "deno") return ["deno", ["test", "--allow-all", "--no-check", "--quiet", ...files]];
-  // Real hosts are shared by the lab's tests, so its files run one after the other.
-  const concurrency = suite === "lab" ? ["--test-concurrency=1"] : [];
-  return ["node", ["--test", "--test-reporter=spec", ...concurrency, ...files]];
+  if (suite === "deno") return ["deno", ["test", "--allow-all", "--no-check", "--quiet", "--parallel", ...files]];
+  // Real hosts are shared by the lab's tests, so its files run one after the other. The others mostly wait: for clocks,
+  // for servers of their own.
+  const atOnce = suite === "lab" ? 1 : FILES_AT_ONCE;
+  return ["node", ["--test", "--test-reporter=spec", `--test-concurrency=${atOnce}`, ...files]];
 }

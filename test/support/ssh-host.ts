@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../../core/log.ts";
+import { systemClock, type Clock } from "../../core/transport/clock.ts";
 import { createTransport, TransportError, type HostSettings, type PoolSettings } from "../../core/transport/pool.ts";
 import { startSshServer, type ServerOptions } from "./ssh-server.ts";
 
@@ -28,10 +29,18 @@ export function keptLog(): { log: Log; events: Logged[] } {
   return { log: { debug: at("debug"), info: at("info"), warning: at("warning"), error: at("error") }, events };
 }
 
-type Options = { server?: ServerOptions; pool?: Partial<PoolSettings>; host?: Partial<HostSettings> };
+type Options = {
+  server?: ServerOptions;
+  pool?: Partial<PoolSettings>;
+  host?: Partial<HostSettings>;
+  clock?: Clock;
+};
+
+/** Real timers, but nothing ever took long: for what must not depend on how busy this machine is. */
+export const standingClock: Clock = { ...systemClock, now: () => 0 };
 
 /** Everything is gone when it is disposed. `host` overrides what the server would make of it. */
-export async function sshHost({ server: serverOptions, pool, host }: Options = {}) {
+export async function sshHost({ server: serverOptions, pool, host, clock = systemClock }: Options = {}) {
   const server = await startSshServer(serverOptions);
   const folder = mkdtempSync(join(tmpdir(), "medic-test-"));
   const file = (name: string, text: string) => {
@@ -54,7 +63,7 @@ export async function sshHost({ server: serverOptions, pool, host }: Options = {
   const start = (overrides: Partial<HostSettings> = {}, more: { agentSocket?: string } = {}) =>
     createTransport(
       { nexus: { ...settings, ...overrides } },
-      { log, drainSeconds: { diagnostics: 0.2, fixes: 0.4 }, ...more },
+      { log, clock, drainSeconds: { diagnostics: 0.2, fixes: 0.4 }, ...more },
     );
   const transport = start();
   return {

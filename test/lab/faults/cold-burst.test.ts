@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { reach, unfit, type Reach, type RealServer } from "../../support/real-server.ts";
 import { knowsKeyword, sshdProgram, startRealSshd } from "../../support/real-sshd.ts";
+import { standingClock } from "../../support/ssh-host.ts";
 import { dropbearPrograms, startDropbear } from "../../support/dropbear.ts";
 
 /** Runs so many at once; each must succeed, and have run once. */
@@ -27,7 +28,8 @@ describe("a cold burst at sshd", { skip: unfit(sshdProgram) }, () => {
     for (const commands of [24, 100]) {
       it(`of ${commands} with ${what} loses nothing, and opens no more connections than it may`, async () => {
         await using sshd = await startRealSshd(options);
-        await using medic = reach(sshd);
+        // A queue that has stood for a second may have a further connection, and on a busy machine this one does.
+        await using medic = reach(sshd, { clock: standingClock });
         await burst(sshd, medic, commands);
         const { authenticated, dropped } = sshd.counts();
         // One, and more only where a limit of 1 or 2 sessions demands it.
