@@ -14,7 +14,7 @@ const NODE_ONLY: Readonly<Record<string, string>> = {
   "test/architecture.test.ts": "reads the source as text; says nothing about a runtime",
 };
 const COUNTS = ".medic/test-counts.json";
-const FILES_AT_ONCE = 3;
+const FILES_AT_ONCE = 2;
 
 const [suite = "node", ...wanted] = process.argv.slice(2);
 if (suite !== "node" && suite !== "deno" && suite !== "lab") {
