@@ -121,7 +121,7 @@ docker stop -t 1 scrypted; rm /dev/drill-tpu; docker start scrypted || true`,
     fixes: [],
     says: ["keeps 6\\d MiB in its own layer", "docker cp them out"],
     subjects,
-    break: "docker exec scrypted sh -c 'mkdir -p /server/nvr && head -c 64M /dev/zero > /server/nvr/camera.mp4'",
+    break: "docker exec scrypted sh -c 'mkdir -p /server/nvr && head -c 67108864 /dev/zero > /server/nvr/camera.mp4'",
     restore: "docker exec scrypted rm -rf /server/nvr",
   },
 ];
