@@ -118,7 +118,7 @@ export const leaky: readonly string[] = [
   "GRANT ALL TO 'app'@'%' IDENTIFIED BY '«sql-pass-2»'",
   "connecting host=db user=ann password=«libpq-pass» dbname=app",
   'level=error msg="login failed" token=«abc123xyz789» attempt=3',
-  "//registry.npmjs.org/:_authToken=«1a2b3c4d-5e6f-7a8b-9c0d»",
+  "//registry.example/:_authToken=«1a2b3c4d-5e6f-7a8b-9c0d»",
   '{"auths":{"r.lan":{"auth":"«YW5uOmh1bnRlcjI=»"}}}',
   "scrypted: admin token: «5f4dcc3b5aa765d61d8327deb882cf99»",
   "DJANGO_SECRET_KEY=«django-insecure-1234»",
