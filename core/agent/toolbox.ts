@@ -1,7 +1,7 @@
 // The toolbox: the only door to a host during an incident. Every call passes its gates in one order, visible in `#fix`
 // and in diagnosis.ts: known? → valid? → permitted? → transport. A fix goes on: seen → planned → gate.ts (policy, budgets) →
-// apply.ts (last look → intent in the journal → steps → verification). It refuses to know who asks (runbook, model or person) and how
-// commands travel.
+// apply.ts (last look → intent in the journal → steps → verification). It refuses to know who asks (runbook, model or
+// person) and how commands travel.
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
 import type { Attempt, Calls, Fix, FixOutcome, Incident, Seen, Unavailable } from "../plugin/contract.ts";

@@ -1,5 +1,5 @@
-// Tokens: who may speak to Medic, and what about. Made at random, shown once, kept as SHA-256; a presented one is compared with each in
-// constant time, so that neither the answer nor its timing says how close it came.
+// Tokens: who may speak to Medic, and what about. Made at random, shown once, kept as SHA-256; a presented one is compared
+// with each in constant time, so that neither the answer nor its timing says how close it came.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** `intake` brings alerts, `read` looks, `operate` makes Medic do something. */
