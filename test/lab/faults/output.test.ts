@@ -2,32 +2,51 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { script } from "../../../core/plugin/contract.ts";
 import { reach, unfit, untilSeconds } from "../../support/real-server.ts";
 import { sshdProgram, startRealSshd } from "../../support/real-sshd.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
 
 const mebi = 1024 * 1024;
 const log = script(`head -c "$1" /dev/zero | tr '\\0' x; echo; echo newest`, String(100 * mebi));
 const read = { kind: "diagnostic", commandSeconds: 60 } as const;
 
-/** The most that this process held at once, above what it held before, while something ran. */
+/** What bytes a channel may hold here: the newest MiB, the window that the server may fill, and their copies. */
+const MOST_HELD = 4 * mebi;
+
+/**
+ * The most bytes that were still in use at once, above those before, while something ran. Asked after a collection
+ * each time: the garbage that a runtime has not yet collected (and so its RSS) says how busy a machine is.
+ */
 async function growth(work: () => Promise<unknown>): Promise<number> {
-  const before = process.memoryUsage.rss();
+  const before = heldBytes();
   let most = before;
-  const timer = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5);
+  const timer = setInterval(() => (most = Math.max(most, heldBytes())), 20);
   try {
     await work();
   } finally {
     clearInterval(timer);
   }
-  return (Math.max(most, process.memoryUsage.rss()) - before) / mebi;
+  return Math.max(most, heldBytes()) - before;
+}
+
+function heldBytes(): number {
+  // Twice: array buffers are swept in the background, and the next collection waits for that.
+  collect();
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 describe("output of a real host", { skip: unfit(sshdProgram) }, () => {
   it("of 100 MB keeps the newest MiB, and this process does not grow with it", async () => {
     await using sshd = await startRealSshd();
     await using medic = reach(sshd);
-    // Garbage of ssh2's packets is collected late; the first run finds the level.
+    // The first run loads and compiles what it needs.
     await medic.run(log, read);
     const grown = await growth(async () => {
       const { stdout, cutBytes, exit } = await medic.run(log, read);
@@ -36,7 +55,7 @@ describe("output of a real host", { skip: unfit(sshdProgram) }, () => {
       assert.match(stdout, /^x+\nnewest\n$/);
       assert.equal(cutBytes, 99 * mebi + "\nnewest\n".length);
     });
-    assert.ok(grown < 24, `grew by ${grown.toFixed(0)} MiB`);
+    assert.ok(grown < MOST_HELD, `grew by ${grown} bytes`);
     assert.equal(medic.statistics().dials, 1);
   });
 
@@ -52,7 +71,7 @@ describe("output of a real host", { skip: unfit(sshdProgram) }, () => {
       while (performance.now() < until);
       assert.equal((await running).exit, 0);
     });
-    assert.ok(grown < 24, `grew by ${grown.toFixed(0)} MiB`);
+    assert.ok(grown < MOST_HELD, `grew by ${grown} bytes`);
   });
 
   it("of 100 MB on one channel does not keep the others waiting", async () => {
@@ -63,7 +82,7 @@ describe("output of a real host", { skip: unfit(sshdProgram) }, () => {
     const began = performance.now();
     assert.equal((await medic.run(sshd.ledger.command("beside"))).exit, 0);
     const seconds = (performance.now() - began) / 1000;
-    assert.ok(seconds < 3, `a command beside it took ${seconds} s`);
+    assert.ok(seconds < 10, `a command beside it took ${seconds} s`);
     assert.equal((await flood).exit, 0);
   });
 
