@@ -56,6 +56,12 @@ describe("the house", () => {
     }
   });
 
+  it("lets no program of scripts/ lean on a test", () => {
+    for (const [file, targets] of imports) {
+      for (const target of targets) assert.ok(!target.startsWith("test/"), `${file} imports ${target}`);
+    }
+  });
+
   it("reads the environment in the front door only", () => {
     const readers = sources.filter((file) => file.startsWith("core/") && /process\.env/.test(code(file)));
     assert.deepEqual(readers, ["core/main.ts"]);

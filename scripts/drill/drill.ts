@@ -1,6 +1,6 @@
 // What a drill is: data. It says in shell text, run as a lab host's root, how the thing is broken for real and how it is
 // put back, what an alert would say of it, and what Medic has to make of it. Refuses to know how that is carried out.
-import type { HostEntry } from "../../test/lab/real-host.ts";
+import type { HostEntry } from "../lab/own-medic.ts";
 
 /**
  * How an incident may end: a fix of Medic's that is proven; found well, nothing done; left to a person with a reason;

@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isActive } from "../../core/incident/incident.ts";
-import { onHost, ownMedic, type OwnMedic } from "../../test/lab/real-host.ts";
+import { ownMedic, type OwnMedic } from "../lab/own-medic.ts";
 import { startContainers } from "../lab/containers.ts";
-import { inHost, labHost, readLab } from "../lab/lab.ts";
+import { inHost, labHost, readLab, onHost } from "../lab/lab.ts";
 import { type Drill, sweep } from "./drill.ts";
 import { keepRaw } from "./raw.ts";
 

@@ -74,6 +74,13 @@ export async function inHost(name: string, argv: readonly [string, ...string[]],
   return run(enter(leader, argv), { stdin });
 }
 
+/** Runs shell text as a host's root, past its sshd; throws unless it ends with 0. */
+export async function onHost(host: string, text: string): Promise<string> {
+  const { exit, stdout, stderr } = await inHost(host, ["sh", "-c", text]);
+  if (exit === 0) return stdout.trim();
+  throw new Error(`Cannot run "${text}" on "${host}": exit ${exit}: ${stderr.trim()}`);
+}
+
 /** Runs a command over a login of its own, with the system's `ssh` and the operator's key: never Medic's way in. */
 export async function operatorSsh(name: string, command: string, lab = readLab()): Promise<Output> {
   const { address, port } = labHost(name, lab);

@@ -14,10 +14,10 @@ import { createMemoryJournal } from "../../core/incident/journal.ts";
 import { silent } from "../../core/log.ts";
 import { createCatalog } from "../../core/plugin/catalog.ts";
 import type { Plugin } from "../../core/plugin/contract.ts";
-import { readLab } from "../../scripts/lab/lab.ts";
+import { readLab, onHost } from "../../scripts/lab/lab.ts";
 import { dropbearPrograms, startDropbear } from "../support/dropbear.ts";
 import { reach, unfit } from "../support/real-server.ts";
-import { count, dockerActions, dockerNow, onHost, removeContainer, startContainer } from "./real-host.ts";
+import { count, dockerActions, dockerNow, removeContainer, startContainer } from "./real-host.ts";
 
 const never = new AbortController().signal;
 const host = "vega";

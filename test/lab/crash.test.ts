@@ -2,17 +2,9 @@
 // meanwhile, and the data folder.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import {
-  count,
-  dockerActions,
-  dockerNow,
-  onHost,
-  ownMedic,
-  type OwnMedic,
-  restoreScrypted,
-  scryptedVolume,
-  type Story,
-} from "./real-host.ts";
+import { onHost } from "../../scripts/lab/lab.ts";
+import { ownMedic, type OwnMedic, type Story } from "../../scripts/lab/own-medic.ts";
+import { count, dockerActions, dockerNow, restoreScrypted, scryptedVolume } from "./real-host.ts";
 
 const host = "vega";
 

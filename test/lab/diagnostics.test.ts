@@ -12,7 +12,8 @@ import type { Catalog } from "../../core/plugin/catalog.ts";
 import { createTransport, type Transport } from "../../core/transport/pool.ts";
 import { inHost } from "../../scripts/lab/lab.ts";
 import { medicSudoers } from "../../scripts/lab/units.ts";
-import { installSudoers, ownMedic, type OwnMedic, restoreScrypted } from "./real-host.ts";
+import { ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
+import { installSudoers, restoreScrypted } from "./real-host.ts";
 
 const host = "vega";
 

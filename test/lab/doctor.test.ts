@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import * as v from "valibot";
-import { inHost, labHost, readLab } from "../../scripts/lab/lab.ts";
+import { inHost, labHost, readLab, onHost } from "../../scripts/lab/lab.ts";
 import { medicSudoers } from "../../scripts/lab/units.ts";
-import { type HostEntry, installSudoers, onHost, ownMedic, type OwnMedic } from "./real-host.ts";
+import { type HostEntry, ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
+import { installSudoers } from "./real-host.ts";
 
 const host = "vega";
 const lab = readLab();

@@ -6,7 +6,8 @@ import { incidentsShape, incidentStoryShape } from "../../core/http/shapes.ts";
 import { operatorSsh, readLab, sshdCounts } from "../../scripts/lab/lab.ts";
 import { until } from "../../scripts/lab/process.ts";
 import type { ServeProcess } from "../../scripts/lab/serving.ts";
-import { allRuns, count, dockerActions, dockerNow, ownMedic, type OwnMedic, restoreScrypted } from "./real-host.ts";
+import { ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
+import { allRuns, count, dockerActions, dockerNow, restoreScrypted } from "./real-host.ts";
 
 const host = "atlas";
 const lab = readLab();

@@ -2,18 +2,9 @@
 // again. What a restart mends is restarted once; what it cannot mend goes to a person, and is not tried again.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { labHost } from "../../scripts/lab/lab.ts";
-import {
-  count,
-  dockerActions,
-  dockerNow,
-  onHost,
-  ownMedic,
-  type OwnMedic,
-  removeContainer,
-  restoreScrypted,
-  scryptedVolume,
-} from "./real-host.ts";
+import { labHost, onHost } from "../../scripts/lab/lab.ts";
+import { ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
+import { count, dockerActions, dockerNow, removeContainer, restoreScrypted, scryptedVolume } from "./real-host.ts";
 
 const alertOf = (host: string) => ({ host, service: "scrypted", name: "ScryptedDown" });
 

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import * as v from "valibot";
 import { incidentStoryShape } from "../../core/http/shapes.ts";
-import { inHost } from "../../scripts/lab/lab.ts";
+import { inHost, onHost } from "../../scripts/lab/lab.ts";
 import { until } from "../../scripts/lab/process.ts";
-import { onHost, ownMedic, type OwnMedic } from "./real-host.ts";
+import { ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
 
 const host = "vega";
 const unit = "lab-web.service";

@@ -5,18 +5,10 @@ import { loadConfig } from "../../core/config/load.ts";
 import type { Config } from "../../core/config/schema.ts";
 import { silent } from "../../core/log.ts";
 import { createTransport, type How, type Transport, TransportError } from "../../core/transport/pool.ts";
-import { inHost, labHost, readLab, sshdCounts } from "../../scripts/lab/lab.ts";
+import { inHost, labHost, readLab, sshdCounts, onHost } from "../../scripts/lab/lab.ts";
 import { until } from "../../scripts/lab/process.ts";
-import {
-  count,
-  dockerActions,
-  dockerNow,
-  onHost,
-  ownMedic,
-  type OwnMedic,
-  removeContainer,
-  startContainer,
-} from "./real-host.ts";
+import { ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
+import { count, dockerActions, dockerNow, removeContainer, startContainer } from "./real-host.ts";
 
 const host = "vega";
 const lab = readLab();

@@ -4,19 +4,10 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
 import * as v from "valibot";
 import { hostsShape, toolAnswerShape } from "../../core/http/shapes.ts";
-import { inHost, operatorSsh } from "../../scripts/lab/lab.ts";
+import { inHost, operatorSsh, onHost } from "../../scripts/lab/lab.ts";
 import type { ServeProcess } from "../../scripts/lab/serving.ts";
-import {
-  count,
-  dockerActions,
-  dockerNow,
-  onHost,
-  ownMedic,
-  type OwnMedic,
-  removeContainer,
-  runOf,
-  startContainer,
-} from "./real-host.ts";
+import { ownMedic, type OwnMedic } from "../../scripts/lab/own-medic.ts";
+import { count, dockerActions, dockerNow, removeContainer, runOf, startContainer } from "./real-host.ts";
 
 // Two hosts, so neither has to wait for the other.
 describe("trust", { timeout: 150_000, concurrency: true }, () => {

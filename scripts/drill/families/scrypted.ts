@@ -1,6 +1,6 @@
 // Drills of Scrypted: each host's own, broken in a way its users report. What is only put aside is put back by `restore`;
 // where its container was replaced, the driver makes it anew.
-import type { HostEntry } from "../../../test/lab/real-host.ts";
+import type { HostEntry } from "../../lab/own-medic.ts";
 import type { Drill } from "../drill.ts";
 
 const volume = "/home/operator/.scrypted/volume";

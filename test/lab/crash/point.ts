@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type IncidentRecord, isActive } from "../../../core/incident/incident.ts";
 import { until } from "../../../scripts/lab/process.ts";
-import { type OwnMedic, ownMedic } from "../real-host.ts";
+import { type OwnMedic, ownMedic } from "../../../scripts/lab/own-medic.ts";
 import type { Place, Scenario } from "./scenarios.ts";
 
 const entry = resolve(import.meta.dirname, "entry.ts");

@@ -1,7 +1,9 @@
 // What is broken, and how often it was mended: four services whose fix is quick or takes ten seconds, each made anew for
 // every point at which Medic is killed. What happened is counted by docker and systemd, not by Medic.
 import { until } from "../../../scripts/lab/process.ts";
-import { onHost, type OwnMedic, removeContainer, startContainer } from "../real-host.ts";
+import { onHost } from "../../../scripts/lab/lab.ts";
+import { type OwnMedic } from "../../../scripts/lab/own-medic.ts";
+import { removeContainer, startContainer } from "../real-host.ts";
 
 /** One place on one host: what is broken there is nobody else's. */
 export type Place = { host: string; number: number };
