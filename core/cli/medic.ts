@@ -7,11 +7,13 @@ import { JournalError } from "../incident/journal-error.ts";
 import { accept } from "./accept.ts";
 import { approve, deny } from "./approve.ts";
 import { auditExport, auditHead, auditVerify } from "./audit.ts";
+import { backup } from "./backup.ts";
 import { configCheck } from "./config-check.ts";
 import { configImport } from "./config-import.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
+import { healthcheck } from "./healthcheck.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
 import { investigate } from "./investigate.ts";
@@ -110,6 +112,8 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       deny: toCommand(deny, context, answered),
       report: toCommand(report, context, answered),
       audit,
+      backup: toCommand(backup, context, answered),
+      healthcheck: toCommand(healthcheck, context, answered),
       maintenance: toCommand(maintenance, context, answered),
       notify,
       token: toCommand(token, context, answered),

@@ -2,6 +2,7 @@
 // the body, so nothing can be said twice and differently. `incidents` is what the events amount to; every step ends with
 // making it anew, so a change of what `reduce` makes of old events is a step too, with no text.
 import type { DatabaseSync } from "node:sqlite";
+import { copyDatabase } from "./copy.ts";
 import { JournalError } from "./journal-error.ts";
 import { projectAnew } from "./projection.ts";
 import { Sql } from "./sql.ts";
@@ -76,6 +77,12 @@ const STEPS: readonly string[] = [
 
   `CREATE INDEX incidents_waiting ON incidents (opened) WHERE ${WAITING};`,
 ];
+
+/** Keeps a copy of an older form beside the file, before `migrate` changes it: an older Medic reads only that one. */
+export function keepOld(database: DatabaseSync, file: string): void {
+  const found = versionOf(database);
+  if (found > 0 && found < STEPS.length) copyDatabase(database, `${file}.form-${found}`, () => {});
+}
 
 /** Brings the file to this Medic's form, all steps in one transaction. Refuses a newer Medic's file. */
 export function migrate(database: DatabaseSync, name: string): void {

@@ -20,7 +20,7 @@ import type { HostIdentity } from "./fix.ts";
 import type { HouseEvent, MaintenanceEvent, Written } from "./house-event.ts";
 import type { IncidentRecord, JournalEvent, NewEvent } from "./incident.ts";
 import { isDatabaseError, JournalError, journalError } from "./journal-error.ts";
-import { migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
+import { keepOld, migrate, requireCurrent, rewriteVersion } from "./journal-schema.ts";
 import { readHead, readHolding, readIncidents, readMaintenance, readWaiting, type Wanted } from "./journal-reads.ts";
 import { type Lock, lockFolder } from "./lock.ts";
 import { eventOf, project, recordOf } from "./projection.ts";
@@ -51,6 +51,7 @@ export function openJournal(folder: string, options: JournalOptions): Journal {
     // Findings tell a lot about a home: nobody else reads them, however open the folder is. SQLite's own files follow.
     closeSync(openSync(file, "a", 0o600));
     database = new DatabaseSync(file);
+    keepOld(database, file);
     return createJournal(database, file, options, lock);
   } catch (error) {
     database?.close();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -50,6 +50,31 @@ function oldFolder(name: string): string {
 }
 
 describe("a journal of the first form", () => {
+  it("is kept as it was beside the file that is brought to this form, for its user alone", () => {
+    const folder = oldFolder("kept");
+    const copy = join(folder, `${FILE}.form-1`);
+    openJournal(folder, { now }).close();
+    const kept = new DatabaseSync(copy, { readOnly: true });
+    assert.equal(kept.prepare("PRAGMA user_version").get()?.["user_version"], 1);
+    assert.equal(kept.prepare("SELECT count(*) AS n FROM events").get()?.["n"], 5);
+    assert.equal(kept.prepare("SELECT record FROM incidents WHERE id = 'i1'").get()?.["record"], '{"id":"i1"}');
+    kept.close();
+    assert.equal(statSync(copy).mode & 0o777, 0o600);
+    // What is of this form already has nothing to keep.
+    rmSync(copy);
+    openJournal(folder, { now }).close();
+    assert.equal(existsSync(copy), false);
+  });
+
+  it("is left as it is when no copy of it can be kept", () => {
+    const folder = oldFolder("not-kept");
+    mkdirSync(join(folder, `${FILE}.form-1.new`, "in the way"), { recursive: true });
+    assert.throws(() => openJournal(folder, { now }), /Cannot open the data folder/);
+    const database = new DatabaseSync(join(folder, FILE), { readOnly: true });
+    assert.equal(database.prepare("PRAGMA user_version").get()?.["user_version"], 1);
+    database.close();
+  });
+
   it("is brought to this one: its chain holds, its incidents are read anew, it can be written and pruned", () => {
     const folder = oldFolder("opens");
     const journal = openJournal(folder, { now });
