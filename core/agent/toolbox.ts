@@ -142,6 +142,13 @@ class IncidentToolbox implements Toolbox {
         `what became of "${unsure.fix}" is not known, so nothing more may be changed`,
       );
     }
+    if (
+      tool.proof === "never-retry" &&
+      this.#attempts.some(({ fix, outcome }) => fix === tool.name && outcome !== "refused")
+    ) {
+      const why = "it was tried in this incident, and nothing on the host shows what it did: it is never tried again";
+      return this.#refuse(tool.name, input, why);
+    }
     const watch = tool.watch(input, options);
     const before = await this.#see(tool.name, watch, signal);
     const blind = Object.entries(before).find(([, finding]) => "unavailable" in finding);

@@ -37,7 +37,7 @@ export type Sight =
 const POLL_FIRST_MS = 500;
 const POLL_MAX_MS = 5_000;
 
-/** Watches until healthy and stable, or until `withinSeconds` have passed without. Throws only when aborted. */
+/** Watches until healthy and stable, until hopeless, or until `withinSeconds` have passed. Throws only when aborted. */
 export async function verify(watched: Watched): Promise<Verdict> {
   const { now, sleep, signal } = watched;
   const deadline = now() + watched.withinSeconds * 1000;
@@ -47,7 +47,8 @@ export async function verify(watched: Watched): Promise<Verdict> {
   // The last look comes just after the deadline, and still counts; none after it may begin a stable window.
   let late = false;
   for (;;) {
-    const sight = sightOf(watched, await watched.look());
+    const seen = await watched.look();
+    const sight = sightOf(watched, seen);
     signal.throwIfAborted();
     const at = now();
     if (sight.is === "healthy") {
@@ -60,6 +61,8 @@ export async function verify(watched: Watched): Promise<Verdict> {
         return healthyVerdict(watched, sight.marker, heldSeconds, firstHealthyAt);
     } else {
       stable = undefined;
+      const hopeless = sight.is === "sick" ? whyHopeless(watched, sight.marker, seen) : undefined;
+      if (hopeless !== undefined) return sickVerdict(watched, sight, firstHealthyAt, hopeless);
     }
     // A stable window that began in time may end after the deadline; one that broke may not begin again after it.
     if (stable === undefined && at >= deadline) return sickVerdict(watched, sight, firstHealthyAt);
@@ -87,6 +90,17 @@ export function sightOf({ fix, before, input }: Pick<Watched, "fix" | "before" |
   return { is: fix.healthy(seen, before, input) ? "healthy" : "sick", marker };
 }
 
+/** Only of a fix that is over, and of what it began: a step under way, or the run from before it, tells nothing. */
+function whyHopeless(
+  { fix, before, input, marker, dispatch }: Watched,
+  now: string | undefined,
+  seen: Seen<Calls>,
+): string | undefined {
+  const isOver = dispatch.is === "done" || dispatch.is === "applied";
+  const isOurs = fix.marker === undefined || (now !== undefined && now !== marker);
+  return isOver && isOurs ? fix.hopeless?.(seen, before, input) : undefined;
+}
+
 function healthyVerdict(watched: Watched, marker: string | undefined, heldSeconds: number, at: string): Verdict {
   const { dispatch, steps } = watched;
   const facts: Facts = { began: hasBegun(dispatch), changed: hasChanged(watched, marker, true), healthy: "yes" };
@@ -107,7 +121,7 @@ function healthyVerdict(watched: Watched, marker: string | undefined, heldSecond
   return { outcome: "fixed", facts, why, firstHealthyAt: at, ...(marker === undefined ? {} : { marker }) };
 }
 
-function sickVerdict(watched: Watched, sight: Sight, firstHealthyAt: string | undefined): Verdict {
+function sickVerdict(watched: Watched, sight: Sight, firstHealthyAt: string | undefined, hopeless?: string): Verdict {
   const { dispatch } = watched;
   const seen = firstHealthyAt === undefined ? {} : { firstHealthyAt };
   const within = `within ${watched.withinSeconds} s`;
@@ -119,7 +133,8 @@ function sickVerdict(watched: Watched, sight: Sight, firstHealthyAt: string | un
   const facts: Facts = { began, changed: hasChanged(watched, sight.marker, false), healthy: "no" };
   if (dispatch.is === "unknown") return { outcome: "unknown", facts, why: dispatch.why, ...seen };
   const why =
-    firstHealthyAt === undefined ? `not healthy ${within}` : `healthy at first, but it did not stay so ${within}`;
+    hopeless ??
+    (firstHealthyAt === undefined ? `not healthy ${within}` : `healthy at first, but it did not stay so ${within}`);
   return {
     outcome: "not-fixed",
     facts,
@@ -143,7 +158,7 @@ function hasChanged(watched: Watched, now: string | undefined, isHealthy: boolea
   if (dispatch.is === "rebooted") return "unknown";
   if (fix.marker !== undefined) return now === undefined ? "unknown" : now === marker ? "no" : "yes";
   // Where runs have no name, only health that was not there before shows that something changed.
-  if (!isHealthy) return "unknown";
+  if (!isHealthy || fix.proof === "never-retry") return "unknown";
   return fix.healthy(before, before, input) ? "no" : "yes";
 }
 

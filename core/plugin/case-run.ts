@@ -66,7 +66,7 @@ function runDiagnostic(tool: Diagnostic, input: object, options: object, one: To
 }
 
 function runFix(tool: Fix, input: object, options: object, one: ToolCase): void {
-  onlyKeys(one, ["before", "answers", "plan", "refused", "after", "healthy", "marker", "pending"]);
+  onlyKeys(one, ["before", "answers", "plan", "refused", "after", "healthy", "marker", "pending", "hopeless"]);
   const watched = tool.watch(input, options);
   for (const call of Object.values(watched)) validInput(call.tool, call.input);
   const keys = Object.keys(watched).toSorted();
@@ -76,11 +76,12 @@ function runFix(tool: Fix, input: object, options: object, one: ToolCase): void 
   if (one.after !== undefined) {
     assert.deepEqual(Object.keys(one.after).toSorted(), keys, '"after" has to give a finding for each key it watches');
     assert.ok(
-      one.healthy !== undefined || one.marker !== undefined || one.pending !== undefined,
-      'a case with "after" expects "healthy", "marker" or "pending"',
+      (one.healthy ?? one.marker ?? one.pending ?? one.hopeless) !== undefined,
+      'a case with "after" expects "healthy", "marker", "pending" or "hopeless"',
     );
     if (one.healthy !== undefined) assert.equal(tool.healthy(one.after, before, input), one.healthy, "healthy");
     if (one.marker !== undefined) assert.equal(tool.marker?.(one.after), one.marker, "marker");
+    if (one.hopeless !== undefined) saying(tool.hopeless?.(one.after, before, input) ?? "", one.hopeless);
     if (one.pending !== undefined) assert.equal(tool.pending?.(one.after) ?? false, one.pending, "pending");
     return;
   }

@@ -68,6 +68,7 @@ const toolCase = v.strictObject({
   healthy: v.optional(v.boolean()),
   marker: v.optional(v.string()),
   pending: v.optional(v.boolean()),
+  hopeless: v.optional(v.string()),
 });
 
 const runbookCase = v.strictObject({

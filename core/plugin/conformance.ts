@@ -13,6 +13,7 @@ import { loadPlugin } from "./load.ts";
 import { frozen, purityProblem, watchedOptions } from "./purity.ts";
 import { schemaProblem } from "./schema.ts";
 import { findingsOf, planProblems, runbookProblems } from "./situations.ts";
+import { proofProblems } from "./proof.ts";
 
 /** What a check is about; docs/plugins.md tells what each asks for. */
 export type Rule =
@@ -150,6 +151,7 @@ function fixChecks(plugin: Plugin, fix: Fix, prepared: () => Prepared[], all: re
               purityProblem("healthy", () => fix.healthy(after, before, input)),
               purityProblem("marker", () => fix.marker?.(after)),
               purityProblem("pending", () => fix.pending?.(after)),
+              purityProblem("hopeless", () => fix.hopeless?.(after, before, input)),
             ];
           }
           const steps = commandsOf(fix, { ...one, before }, options);
@@ -158,11 +160,7 @@ function fixChecks(plugin: Plugin, fix: Fix, prepared: () => Prepared[], all: re
       ),
     ),
     check("proof", `${fix.name} can be proved, and can be seen to fail`, () => {
-      const seen = new Set(prepared().map(({ one }) => one.healthy));
-      none([
-        seen.has(true) ? undefined : "no case shows it healthy afterwards",
-        seen.has(false) ? undefined : "no case shows it not healthy afterwards",
-      ]);
+      none(proofProblems(fix, prepared()));
     }),
     check("every-situation", `${fix.name} plans or refuses in every situation`, () =>
       none(prepared().flatMap(({ input, options }) => planProblems(fix, input, options, findingsOf(plugin, all)))),

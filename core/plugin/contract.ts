@@ -72,7 +72,17 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
   plan(input: Out<S>, options: O, before: Found<W>): Inquiry<Plan | Refusal>;
   /** Names this run of the service (StartedAt, InvocationID); undefined while in transition. */
   marker?(now: Found<W>): string | undefined;
+  /**
+   * What stands for a marker where nothing names a run. `postcondition`: `healthy` itself, which does not hold before; plan
+   * refuses where it does. `never-retry`: nothing, so an incident runs it once, and what is well afterwards is `recovered`.
+   */
+  proof?: "postcondition" | "never-retry";
   healthy(now: Found<W>, before: Found<W>, input: Out<S>): boolean;
+  /**
+   * Not healthy, and no waiting can mend it: why, for a person. Ends the verification at once as `not-fixed`; undefined is
+   * "not yet". Asked after all steps ended, and of a run that is not the one before (by its marker).
+   */
+  hopeless?(now: Found<W>, before: Found<W>, input: Out<S>): string | undefined;
   /** Whether the service is being changed at this moment (systemd's pending job), so that its marker may still move. */
   pending?(now: Found<W>): boolean;
   /**

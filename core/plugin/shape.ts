@@ -48,9 +48,15 @@ function toolProblems(tool: unknown, index: number): string[] {
 }
 
 function fixProblems(fix: Loose): string[] {
-  const problems = [...functions(fix, ["watch", "plan", "healthy"]), ...optionalFunctions(fix, ["marker", "pending"])];
+  const problems = [
+    ...functions(fix, ["watch", "plan", "healthy"]),
+    ...optionalFunctions(fix, ["marker", "pending", "hopeless"]),
+  ];
   if (!risks.includes(String(fix["risk"])))
     problems.push(`risk ${words(fix["risk"])} is not one of ${risks.join(", ")}`);
+  if (![undefined, "postcondition", "never-retry"].includes(fix["proof"] as undefined)) {
+    problems.push(`proof ${words(fix["proof"])} is neither "postcondition" nor "never-retry"`);
+  }
   if (!isPositive(fix["withinSeconds"])) problems.push("withinSeconds is not positive");
   if (fix["settleSeconds"] !== undefined && !isPositive(fix["settleSeconds"])) {
     problems.push("settleSeconds is not positive");

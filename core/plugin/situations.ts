@@ -84,6 +84,7 @@ export function planProblems(fix: Fix, input: object, options: object, findings:
       fix.marker?.(before);
       fix.pending?.(before);
       fix.healthy(before, before, input);
+      fix.hopeless?.(before, before, input);
     } catch (error) {
       problems.add(`breaks on ${JSON.stringify(before).slice(0, 200)}: ${String(error)}`);
     }

@@ -3,7 +3,7 @@
 import { call, fix, refuse } from "medic/plugin";
 import type { Found } from "medic/plugin";
 import * as v from "valibot";
-import { cannotStart, freed, isRunning, planOf, settleSeconds, usable } from "./fixes.ts";
+import { cannotStart, freed, isRunning, overFor, planOf, settleSeconds, usable } from "./fixes.ts";
 import { type SystemdOptions, unitName } from "./inputs.ts";
 import { systemdDependencies } from "./lists.ts";
 import { systemdStatus } from "./status.ts";
@@ -43,6 +43,7 @@ export const systemdRestartDependency = fix({
     return runs.includes("") ? undefined : runs.join(" ");
   },
   healthy: ({ status, required }: Seen) => isRunning(status) && isRunning(required),
+  hopeless: ({ status, required }: Seen) => overFor(required) ?? overFor(status),
   pending: ({ status, required }: Seen) => [status, required].some((one) => one.exists && one.job !== 0),
   settleSeconds,
   withinSeconds: 180,

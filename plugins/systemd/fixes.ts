@@ -44,6 +44,7 @@ export const systemdStart = fix({
   marker,
   pending,
   healthy: isWell,
+  hopeless: ({ status }) => overFor(status),
   withinSeconds: 120,
   settleSeconds,
   stableSeconds: 30,
@@ -66,6 +67,7 @@ export const systemdRestart = fix({
   marker,
   pending,
   healthy: isWell,
+  hopeless: ({ status }) => overFor(status),
   withinSeconds: 120,
   settleSeconds,
   stableSeconds: 30,
@@ -86,10 +88,15 @@ export const systemdReload = fix({
     if (!found.canReload) return refuse(`"${found.id}" cannot reload (CanReload=no): it would have to be restarted`);
     return planOf([["root", "systemctl", "reload", "--", found.id]], found, [found.id]);
   },
-  // No marker: a reload keeps the run, and systemd counts none.
+  // A reload keeps the run. systemd stamps the way through "reloading" and back, and nothing else tells of it.
+  marker: ({ status }) =>
+    status.exists && status.job === 0 && status.active !== "reloading"
+      ? `${status.invocation} since ${status.stateChangeMicroseconds}`
+      : undefined,
   pending,
   healthy: ({ status }, before) =>
     isRunning(status) && status.exists && before.status.exists && status.invocation === before.status.invocation,
+  hopeless: ({ status }) => overFor(status),
   withinSeconds: 60,
   settleSeconds,
   stableSeconds: 10,
@@ -194,6 +201,16 @@ function marker({ status }: Seen): string | undefined {
 /** systemd goes on with a job whose `systemctl` is gone. */
 export function pending({ status }: Seen): boolean {
   return status.exists && status.job !== 0;
+}
+
+/** Why a unit will not come up by itself any more; undefined while systemd, a timer or a socket may still start it. */
+export function overFor(status: Seen["status"]): string | undefined {
+  if (!status.exists || status.job !== 0 || status.active === "active") return undefined;
+  if (neverRan(status)) return `"${status.id}" cannot run its program: ${status.exit}`;
+  const isDown = status.active === "failed" || status.active === "inactive";
+  if (!isDown || status.triggeredBy.length > 0) return undefined;
+  const how = status.exit === "" ? status.result : `${status.result}, exit ${status.exit}`;
+  return `"${status.id}" ended again (${how}), and nothing starts it by itself`;
 }
 
 function isWell({ status }: Seen): boolean {

@@ -77,14 +77,23 @@ function settingsOf(shown: Properties) {
 }
 
 /** Ages from the monotonic stamps: the dates systemctl prints are in the host's time zone, whatever that is. */
-function timesOf(shown: Properties, now: number, uptime: number): { inStateSeconds?: number; activeSince?: string } {
+function timesOf(
+  shown: Properties,
+  now: number,
+  uptime: number,
+): { inStateSeconds?: number; stateChangeMicroseconds?: number; activeSince?: string } {
   const at = (key: string): number | undefined => {
     const stamp = numberOf(shown, key);
     return stamp === undefined || stamp === 0 || !(uptime > 0) ? undefined : Math.max(0, uptime - stamp / 1e6);
   };
   const changed = at("StateChangeTimestampMonotonic");
   const active = shown.get("ActiveState") === "active" ? at("ActiveEnterTimestampMonotonic") : undefined;
-  const inState = changed === undefined ? {} : { inStateSeconds: Math.round(changed) };
+  const stamp = numberOf(shown, "StateChangeTimestampMonotonic");
+  // The stamp itself tells two changes of the same second apart: a reload leaves no other trace.
+  const inState = {
+    ...(changed === undefined ? {} : { inStateSeconds: Math.round(changed) }),
+    ...(stamp === undefined || stamp === 0 ? {} : { stateChangeMicroseconds: stamp }),
+  };
   const since = new Date((now - Math.round(active ?? 0)) * 1000);
   if (active === undefined || !(now > 0) || Number.isNaN(since.getTime())) return inState;
   return { ...inState, activeSince: since.toISOString() };

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { kinds, never, toyAgent } from "../support/agent.ts";
 import { createCatalog } from "../../core/plugin/catalog.ts";
-import { answer, toyPlugin, transportError } from "../support/toy.ts";
+import { answer, lampOn, lampStatus, toyPlugin, transportError } from "../support/toy.ts";
 
 const on = { tool: "lamp_on", input: { name: "lamp" } };
 const status = { tool: "lamp_status", input: { name: "lamp" } };
@@ -250,6 +250,26 @@ describe("the toolbox, fixing", () => {
     const [second] = await tools.turn([on], never);
     assert.equal(second?.outcome, "refused");
     assert.equal(host.count("on"), 1);
+  });
+
+  it("tries a fix that nothing proves once in an incident, and one with a marker again", async () => {
+    const { marker: _, ...rest } = lampOn;
+    const unproven = { ...toyPlugin, tools: [lampStatus, { ...rest, proof: "never-retry" as const }] };
+    for (const [plugin, again, times] of [
+      [unproven, "refused", 1],
+      [toyPlugin, "not-fixed", 2],
+    ] as const) {
+      const { host, toolboxFor, errand } = toyAgent({ plugins: [plugin] });
+      host.intercept = (argv, { claim }) => {
+        if (argv.at(-2) !== "on") return undefined;
+        host.take(claim ?? "");
+        return answer({});
+      };
+      const tools = toolboxFor(errand);
+      assert.equal((await tools.turn([on], never))[0]?.outcome, "not-fixed");
+      assert.equal((await tools.turn([on], never))[0]?.outcome, again);
+      assert.equal(host.count("on"), times);
+    }
   });
 
   it("says failed when nothing left, and may be asked again", async () => {

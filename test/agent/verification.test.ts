@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { verify, type Watched } from "../../core/agent/verification.ts";
+import type { Fix } from "../../core/plugin/contract.ts";
 import { fakeClock } from "../support/clock.ts";
 import { lampOn } from "../support/toy.ts";
 
@@ -45,6 +46,12 @@ describe("verification", () => {
     const lampAt = () => healthy.lamp;
     assert.equal((await verifyLamp(lampAt, { fix: reload })).outcome, "fixed");
     assert.equal((await verifyLamp(lampAt, { fix: reload, before: healthy })).outcome, "recovered");
+  });
+
+  it("calls recovered what is healthy after a fix that nothing proves", async () => {
+    const { marker: _, ...rest } = lampOn;
+    const fix: Fix = { ...rest, proof: "never-retry" };
+    assert.equal((await verifyLamp(() => ({ on: true, run: "1" }), { fix })).outcome, "recovered");
   });
 
   it("calls recovered, not fixed, what is healthy when nobody knows whether the fix ran", async () => {
@@ -94,6 +101,39 @@ describe("verification", () => {
     );
     assert.equal(verdict.outcome, "fixed");
     assert.match(verdict.firstHealthyAt ?? "", /12:00:(18|19|20|21|22|23)/);
+  });
+
+  describe("of what no waiting can mend", () => {
+    const fix: Fix = { ...lampOn, hopeless: () => "the bulb is burnt" };
+    const burnt = () => ({ on: false, run: "2" });
+
+    it("ends at once, with the reason", async () => {
+      const clock = fakeClock();
+      const began = clock.now();
+      const verdict = await verifyLamp(burnt, { fix, now: clock.now, sleep: clock.sleep });
+      assert.deepEqual([verdict.outcome, verdict.why, verdict.facts.healthy], ["not-fixed", "the bulb is burnt", "no"]);
+      assert.equal(clock.now(), began);
+    });
+
+    it("waits while the fix says nothing of the kind", async () => {
+      const patient: Fix = { ...lampOn, hopeless: () => undefined };
+      assert.match((await verifyLamp(burnt, { fix: patient })).why, /not healthy within 20 s/);
+    });
+
+    it("waits while the service still shows the run from before, or none", async () => {
+      assert.match((await verifyLamp(() => ({ on: false, run: "1" }), { fix })).why, /not healthy within/);
+      const between: Fix = { ...fix, marker: () => undefined };
+      assert.match((await verifyLamp(burnt, { fix: between })).why, /not healthy within/);
+    });
+
+    it("waits for a fix that nobody saw end", async () => {
+      const dispatch = { is: "unknown", why: "the link was lost" } as const;
+      assert.equal((await verifyLamp(burnt, { fix, dispatch })).outcome, "unknown");
+    });
+
+    it("believes the host's health before the plugin's despair", async () => {
+      assert.equal((await verifyLamp(() => ({ on: true, run: "2" }), { fix })).outcome, "fixed");
+    });
   });
 
   it("stops when aborted", async () => {

@@ -251,6 +251,49 @@ const bads: readonly Bad[] = [
     ],
   },
   {
+    what: "names no run, and says nothing else that would prove a fix",
+    rule: "proof",
+    why: /has no marker: say what proves it/,
+    edits: [...unmarked("")],
+  },
+  {
+    what: "names a run and another proof as well",
+    rule: "proof",
+    why: /has a marker and a proof/,
+    edits: [inPlugin("  healthy: ({ status }) =>", '  proof: "postcondition",\n  healthy: ({ status }) =>')],
+  },
+  {
+    what: "proves a fix by a health that was there before it",
+    rule: "proof",
+    why: /"what failed is started" is healthy before it already/,
+    edits: [
+      ...unmarked('  proof: "postcondition",\n'),
+      inPlugin('healthy: ({ status }) => status.active === "active" && ', "healthy: ({ status }) => status.exists && "),
+      inCases(
+        "after: { status: *failed }\n    healthy: false",
+        "after: { status: { <<: *failed, exists: false } }\n    healthy: false",
+      ),
+    ],
+  },
+  {
+    what: "says that a proof is something else",
+    rule: "loads",
+    why: /proof "hope" is neither/,
+    edits: [...unmarked('  proof: "hope" as "postcondition",\n')],
+  },
+  {
+    what: "gives up on everything that is not well yet",
+    rule: "proof",
+    why: /waiting would never be allowed/,
+    edits: [inPlugin("  pending: ({ status })", '  hopeless: () => "it is not well",\n  pending: ({ status })')],
+  },
+  {
+    what: "gives up, and shows nowhere when",
+    rule: "proof",
+    why: /no case shows it hopeless/,
+    edits: [inPlugin("  pending: ({ status })", "  hopeless: () => undefined,\n  pending: ({ status })")],
+  },
+  {
     what: "has a runbook that breaks where the host cannot tell",
     rule: "every-situation",
     why: /breaks.*TypeError/,
@@ -296,6 +339,12 @@ describe("the conformance kit", () => {
     assert.deepEqual(await broken(good()), []);
   });
 
+  for (const proof of ["postcondition", "never-retry"]) {
+    it(`takes "${proof}" in place of a marker`, async () => {
+      assert.deepEqual(await broken(edited(good(), unmarked(`  proof: "${proof}",\n`))), []);
+    });
+  }
+
   for (const { what, rule, why, edits, spreads } of bads) {
     it(`catches a plugin that ${what}`, async () => {
       const failed = await broken(edited(good(), edits));
@@ -305,6 +354,14 @@ describe("the conformance kit", () => {
     });
   }
 });
+
+/** A fix without a marker, and what stands in its place. */
+function unmarked(instead: string): Edit[] {
+  return [
+    inPlugin('  marker: ({ status }) => (status.isChanging || status.run === "" ? undefined : status.run),\n', instead),
+    inCases("    marker: 0ef9de1810df4131bc6c1ee34aadf4c1\n", ""),
+  ];
+}
 
 function good(): Record<string, string> {
   return { ...newPlugin("fan", "/medic") };
