@@ -39,8 +39,9 @@ function hopelessProblems(fix: Fix, cases: readonly Shown[]): string[] {
     if (before === undefined || after === undefined || fix.healthy(after, before, input)) return [];
     return [hopeless(after, before, input) !== undefined];
   });
+  const isSeen = { hopeless: sick.some((verdict) => verdict), waiting: sick.some((verdict) => !verdict) };
   return [
-    ...(sick.includes(true) ? [] : ["has hopeless, and no case shows it hopeless"]),
-    ...(sick.includes(false) ? [] : ["no case shows it sick and not hopeless: waiting would never be allowed"]),
+    ...(isSeen.hopeless ? [] : ["has hopeless, and no case shows it hopeless"]),
+    ...(isSeen.waiting ? [] : ["no case shows it sick and not hopeless: waiting would never be allowed"]),
   ];
 }
