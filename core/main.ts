@@ -24,7 +24,7 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-process.exitCode = await runMedic(process.argv.slice(2), {
+void runMedic(process.argv.slice(2), {
   env: process.env,
   home: homedir(),
   folder: process.cwd(),
@@ -35,4 +35,6 @@ process.exitCode = await runMedic(process.argv.slice(2), {
     return () => void process.off("SIGHUP", listener);
   },
   stop: stop.signal,
+}).then((code) => {
+  process.exitCode = code;
 });

@@ -3,6 +3,7 @@
 import { basename, isAbsolute, relative, resolve } from "node:path";
 import { loadConfig, type Loaded } from "../config/load.ts";
 import { ConfigError, pathText, type Problem } from "../config/problem.ts";
+import { packing } from "../packing/packing.ts";
 import { createCatalog, type Catalog } from "../plugin/catalog.ts";
 import { loadPlugins, type BrokenPlugin } from "../plugin/load.ts";
 import type { Context } from "./context.ts";
@@ -11,7 +12,7 @@ import type { Context } from "./context.ts";
 export type Equipped = Loaded & {
   catalog: Catalog;
   broken: readonly BrokenPlugin[];
-  /** Where each plugin lies, by its name. */
+  /** Where each of the owner's plugins lies, by its name. */
   folders: ReadonlyMap<string, string>;
 };
 
@@ -50,7 +51,7 @@ export async function equip(
   { config, locate }: Loaded,
   folders: readonly string[] = [],
 ): Promise<Pick<Equipped, "catalog" | "broken" | "folders"> & { problems: Problem[] }> {
-  const { plugins, broken, folders: places } = await loadPlugins([...config.pluginFolders, ...folders]);
+  const { plugins, broken, folders: places } = await loadPlugins(packing, [...config.pluginFolders, ...folders]);
   const catalog = createCatalog(plugins, config.hosts);
   // Of a plugin that is broken nothing is known, so what hosts.yaml says of it is no mistake of hosts.yaml's.
   const unknowable = new Set(broken.map(({ folder }) => basename(folder)));

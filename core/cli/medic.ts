@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError, problemLines } from "../config/problem.ts";
 import { JournalError } from "../incident/journal-error.ts";
+import { packing } from "../packing/packing.ts";
 import { accept } from "./accept.ts";
 import { approve, deny } from "./approve.ts";
 import { auditExport, auditHead, auditVerify } from "./audit.ts";
@@ -29,7 +30,7 @@ import { token } from "./token.ts";
 import { tool } from "./tool.ts";
 import { trust } from "./trust.ts";
 import { toCommand } from "./verb.ts";
-import { medicVersion, version } from "./version.ts";
+import { version } from "./version.ts";
 
 /** Runs one call of medic and answers with its exit code. Prints every error; throws none. */
 export async function runMedic(rawArgs: readonly string[], context: Context): Promise<ExitCode> {
@@ -44,7 +45,7 @@ export async function runMedic(rawArgs: readonly string[], context: Context): Pr
       return rawArgs.length === 0 ? 2 : 0;
     }
     if (rawArgs.length === 1 && (rawArgs[0] === "--version" || rawArgs[0] === "-v")) {
-      context.out.line(medicVersion);
+      context.out.line(packing.version);
       return 0;
     }
     await runCommand(medic, { rawArgs: [...rawArgs] });
@@ -93,7 +94,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
   return defineCommand({
     meta: {
       name: "medic",
-      version: medicVersion,
+      version: packing.version,
       description: "Heals the services of a homelab over one SSH connection per host",
     },
     subCommands: {

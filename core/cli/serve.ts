@@ -9,6 +9,7 @@ import { newToken, roles } from "../http/tokens.ts";
 import { type Journal, openJournal } from "../incident/journal.ts";
 import type { LabelNames } from "../incident/sources/generic.ts";
 import { createLog, type Log } from "../log.ts";
+import { packing } from "../packing/packing.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { configPath, type EquipOptions, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
@@ -18,7 +19,6 @@ import { createReload, lookSeconds, stampOf } from "./reload.ts";
 import { removeNote, writeNote } from "./serve-client.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { defineVerb, equipArgs } from "./verb.ts";
-import { medicVersion } from "./version.ts";
 
 const HTTP_GRACE_SECONDS = 5;
 const WORK_GRACE_SECONDS = 10;
@@ -184,7 +184,7 @@ export async function startServing(
 
 function announce({ config, catalog, log, dryRun = false }: Parameters<typeof startServing>[0], url: string): void {
   log.info("medic_serving", {
-    version: medicVersion,
+    version: packing.version,
     url,
     hosts: Object.keys(config.hosts).length,
     plugins: catalog.plugins.map(({ name }) => name).join(","),

@@ -1,21 +1,19 @@
 // `medic version`: what runs, for a bug report.
-import { createRequire } from "node:module";
 import process from "node:process";
+import { packing } from "../packing/packing.ts";
 import { defineVerb, jsonArg } from "./verb.ts";
-
-/** Medic's own version, from package.json. */
-export const medicVersion: string = (createRequire(import.meta.url)("../../package.json") as { version: string })
-  .version;
 
 export const version = defineVerb({
   name: "version",
-  description: "Print the version of Medic and of the runtime under it",
+  description: "Print the version of Medic, how it is packed, and the runtime under it",
   args: { ...jsonArg },
   run(args, { out }) {
+    const { version: number, commit, edition } = packing;
     const runtime = "deno" in process.versions ? `deno ${process.versions["deno"]}` : `node ${process.versions.node}`;
     const platform = `${process.platform}-${process.arch}`;
-    if (args.json === true) out.json({ version: medicVersion, runtime, platform });
-    else out.line(`medic ${medicVersion} (${runtime}, ${platform})`);
+    const from = commit === undefined ? edition : `${edition} of ${commit}`;
+    if (args.json === true) out.json({ version: number, commit, edition, runtime, platform });
+    else out.line(`medic ${number} (${from}, ${runtime}, ${platform})`);
     return 0;
   },
 });

@@ -9,7 +9,7 @@ import { endlessProblems, mutatingProblems } from "./command-rules.ts";
 import type { Command, Diagnostic, Fix, Plugin, Runbook, Schema } from "./contract.ts";
 import { parseProblems, sizeProblems } from "./garbage.ts";
 import { hostileProblems } from "./hostile.ts";
-import { loadPlugin } from "./load.ts";
+import { loadPlugin, type Shipped } from "./load.ts";
 import { frozen, purityProblem, watchedOptions } from "./purity.ts";
 import { schemaProblem } from "./schema.ts";
 import { findingsOf, planProblems, runbookProblems } from "./situations.ts";
@@ -45,8 +45,8 @@ export function whyBroken({ run }: Check): string | undefined {
 }
 
 /** All checks of the plugin in a folder. A folder that holds none gives one check, which says why. */
-export async function checkPlugin(folder: string): Promise<{ plugin: string; checks: Check[] }> {
-  const loaded = await loadPlugin(folder);
+export async function checkPlugin(shipped: Shipped, folder: string): Promise<{ plugin: string; checks: Check[] }> {
+  const loaded = await loadPlugin(shipped, folder);
   if ("why" in loaded) {
     return { plugin: folder, checks: [check("loads", "is a plugin", () => assert.fail(loaded.why))] };
   }

@@ -6,19 +6,19 @@ import { relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Import, init, parse } from "es-module-lexer";
 
-/**
- * The specifiers that are Medic's to answer; the imports that nobody may answer, each with file and line; and the line
- * of the entry's default export.
- */
-export type PluginImports = { shared: string[]; problems: string[]; exportLine?: number };
+/** The imports that nobody may answer, each with file and line; and the line of the entry's default export. */
+export type PluginImports = { problems: string[]; exportLine?: number };
 
-/** Follows the imports of a plugin's entry module through its folder. */
-export async function pluginImports(folder: string, entry: string): Promise<PluginImports> {
+/** Follows the imports of a plugin's entry module through its folder; `isShared` tells what is Medic's to answer. */
+export async function pluginImports(
+  folder: string,
+  entry: string,
+  isShared: (specifier: string) => boolean,
+): Promise<PluginImports> {
   await init();
   const root = await realpath(folder);
   const first = await realpath(entry);
   const seen = new Set<string>([first]);
-  const shared = new Set<string>();
   const problems: string[] = [];
   let exportLine: number | undefined;
   // The set grows while it is walked: each module is read once, cycles included.
@@ -29,17 +29,13 @@ export async function pluginImports(folder: string, entry: string): Promise<Plug
     const { imports, exportAt } = lexed(text);
     if (file === first && exportAt !== undefined) exportLine = lineOf(text, exportAt);
     for (const one of imports) {
-      if (one.type === "import-meta") continue;
-      if (isShared(one.specifier)) {
-        shared.add(one.specifier);
-        continue;
-      }
+      if (one.type === "import-meta" || isShared(one.specifier ?? "")) continue;
       const target = targetOf(one.specifier, file, root);
       if (typeof target === "string") seen.add(target);
       else problems.push(`${relative(root, file)}:${lineOf(text, one.importStart)}: ${target.why}`);
     }
   }
-  return { shared: [...shared], problems, ...(exportLine === undefined ? {} : { exportLine }) };
+  return { problems, ...(exportLine === undefined ? {} : { exportLine }) };
 }
 
 /** What is not JavaScript or TypeScript has no imports here; loading it says where it is wrong. */
@@ -51,10 +47,6 @@ function lexed(text: string): { imports: readonly Import[]; exportAt?: number } 
   } catch {
     return { imports: [] };
   }
-}
-
-function isShared(specifier: string | undefined): specifier is string {
-  return specifier === "valibot" || /^medic\/(plugin|plugins\/[a-z][a-z0-9-]*)$/.test(specifier ?? "");
 }
 
 function targetOf(specifier: string | undefined, from: string, root: string): string | { why: string } {

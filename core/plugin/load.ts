@@ -1,28 +1,34 @@
-// Finds and loads plugins: each folder of `plugins/` beside core, and those of the owner's `pluginFolders`. There is no
+// Finds and loads the owner's plugins, those in `pluginFolders`, beside the shipped ones that it is given. There is no
 // list to edit. A broken plugin is named, with file and line, and left out; it never takes the others with it. Loading
 // runs a plugin's module, so plugins are trusted code; what they import and declare is checked all the same.
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import type { Plugin } from "./contract.ts";
 import { pluginImports } from "./imports.ts";
-import { loadShared, sharePluginModules } from "./share.ts";
 import { shapeProblems } from "./shape.ts";
+import { shareModules } from "./share.ts";
+
+/** What this Medic brings along for plugins, however it is packed. */
+export type Shipped = {
+  plugins: readonly Plugin[];
+  /** What a plugin may import besides its own files, by specifier. */
+  modules: ReadonlyMap<string, object>;
+  /** Imports a module from the disk by its URL. */
+  importFile(url: string): Promise<object>;
+};
 
 export type BrokenPlugin = { folder: string; why: string };
-/** `folders`: where each plugin lies, by its name. */
+/** `folders`: where each of the owner's plugins lies, by its name. */
 export type LoadedPlugins = { plugins: Plugin[]; broken: BrokenPlugin[]; folders: ReadonlyMap<string, string> };
 
-/** The folder of the plugins that come with Medic. */
-export const builtInFolder = fileURLToPath(new URL("../../plugins/", import.meta.url));
-
-/** Loads the built-in plugins, then those of the folders given: each is a plugin, or holds plugins. */
-export async function loadPlugins(folders: readonly string[]): Promise<LoadedPlugins> {
-  const found = await Promise.all([builtInFolder, ...folders].map(findPlugins));
+/** The shipped plugins, and those of the folders given: each is a plugin, or holds plugins. */
+export async function loadPlugins(shipped: Shipped, folders: readonly string[]): Promise<LoadedPlugins> {
+  const found = await Promise.all(folders.map(findPlugins));
   const broken: BrokenPlugin[] = found.flatMap((one) => ("why" in one ? [one] : []));
   const unique = [...new Set(found.flatMap((one) => ("why" in one ? [] : one)))];
-  const loaded = await Promise.all(unique.map(async (folder) => ({ folder, ...(await loadPlugin(folder)) })));
-  const plugins: Plugin[] = [];
+  const loaded = await Promise.all(unique.map(async (folder) => ({ folder, ...(await loadPlugin(shipped, folder)) })));
+  const plugins: Plugin[] = [...shipped.plugins];
   const places = new Map<string, string>();
   for (const { folder, ...one } of loaded) {
     const why = "why" in one ? one.why : clashWith(plugins, one.plugin);
@@ -36,18 +42,17 @@ export async function loadPlugins(folders: readonly string[]): Promise<LoadedPlu
 }
 
 /** The plugin of one folder, or why it is none. */
-export async function loadPlugin(folder: string): Promise<{ plugin: Plugin } | { why: string }> {
+export async function loadPlugin(
+  { modules, importFile }: Shipped,
+  folder: string,
+): Promise<{ plugin: Plugin } | { why: string }> {
   const file = await moduleIn(folder);
   if (file === undefined) return { why: `Cannot load "${folder}": it has no plugin.ts and no plugin.js` };
   try {
-    const { shared, exportLine, problems } = await pluginImports(folder, file);
+    const { exportLine, problems } = await pluginImports(folder, file, (specifier) => modules.has(specifier));
     if (problems.length > 0) return { why: `Cannot load "${folder}": ${problems.join("; ")}` };
-    const url = pathToFileURL(await realpath(file)).href;
-    if (!isBuiltIn(folder)) {
-      await loadShared(shared);
-      sharePluginModules();
-    }
-    const loaded = (await import(url)) as { default?: unknown };
+    shareModules(modules, await urlOf(folder));
+    const loaded = (await importFile(pathToFileURL(await realpath(file)).href)) as { default?: unknown };
     const wrong = shapeProblems(loaded.default);
     if (wrong.length === 0) return { plugin: loaded.default as Plugin };
     return { why: `Cannot use "${exportLine === undefined ? file : `${file}:${exportLine}`}": ${wrong.join("; ")}` };
@@ -56,14 +61,14 @@ export async function loadPlugin(folder: string): Promise<{ plugin: Plugin } | {
   }
 }
 
-/** Whether a plugin's folder is one of those that come with Medic. */
-export function isBuiltIn(folder: string): boolean {
-  return resolve(folder).startsWith(builtInFolder);
+/** A folder's URL, as its modules' URLs begin. */
+async function urlOf(folder: string): Promise<string> {
+  return pathToFileURL((await realpath(folder)) + sep).href;
 }
 
 /** The file and line in the plugin's folder where an error arose, as far as the error tells. */
 async function placeOf(error: unknown, folder: string, file: string): Promise<string> {
-  const within = pathToFileURL((await realpath(folder)) + sep).href;
+  const within = await urlOf(folder);
   const stack = stackOf(error);
   const at = stack.indexOf(within);
   const [, path, line] = (at < 0 ? null : /^([^\s:]+):(\d+)/.exec(stack.slice(at + within.length))) ?? [];
@@ -93,7 +98,7 @@ async function findPlugins(folder: string): Promise<string[] | BrokenPlugin> {
     const why = error instanceof Error ? error.message : String(error);
     return { folder: path, why: `Cannot look for plugins in "${path}": ${why}. Correct pluginFolders in hosts.yaml` };
   }
-  if (names.length === 0 && folder !== builtInFolder) {
+  if (names.length === 0) {
     return { folder: path, why: `Cannot find a plugin in "${path}": it has no plugin.ts and no folders` };
   }
   return names.toSorted().map((name) => join(path, name));

@@ -1,29 +1,42 @@
-// Lets a plugin that lives outside this repository import "medic/plugin", "medic/plugins/<name>" and "valibot": it gets
-// the copies of this process, so it needs no node_modules and no package.json, on Node and under Deno alike.
+// Lets a plugin on disk import "medic/plugin", "medic/plugins/<name>" and "valibot": it gets this process's own copies, as
+// modules that read them from a place they share. So a plugin needs no node_modules and no package.json, and it makes no
+// difference, on either runtime, whether Medic runs from source or is one file.
 import * as module from "node:module";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const root = new URL("../../", import.meta.url);
-let isShared = false;
+const place = Symbol.for("medic/shared-modules");
+/** Before a shared module's specifier: where no file is. */
+const sharedUrl = "medic-shared:";
+/** The folders whose modules are plugins', as URLs that end with a slash. */
+const folders = new Set<string>();
 
-/** Adds the resolution of the shared modules, once per process. */
-export function sharePluginModules(): void {
-  // Node older than 22.15 has no such hooks: there only plugins within this repository load.
-  if (isShared || typeof module.registerHooks !== "function") return;
-  isShared = true;
+/** From now on the modules of this folder (a URL that ends with a slash) may import `modules`, by their specifiers. */
+export function shareModules(modules: ReadonlyMap<string, object>, folder: string): void {
+  // Node older than 22.15 has no such hooks: there only the shipped plugins load.
+  if (folders.size === 0 && typeof module.registerHooks === "function") addHooks(modules);
+  folders.add(folder);
+}
+
+function addHooks(modules: ReadonlyMap<string, object>): void {
+  Object.defineProperty(globalThis, place, { value: modules });
   module.registerHooks({
     resolve(specifier, context, nextResolve) {
-      const url = sharedUrl(specifier, context.parentURL);
-      return url === undefined ? nextResolve(specifier, context) : { url, shortCircuit: true };
+      const isShared = isPlugins(context.parentURL) && modules.has(specifier);
+      return isShared ? { url: sharedUrl + specifier, shortCircuit: true } : nextResolve(specifier, context);
     },
     load(url, context, nextLoad) {
+      const shared = url.startsWith(sharedUrl) ? modules.get(url.slice(sharedUrl.length)) : undefined;
+      if (shared !== undefined) {
+        return { source: reexport(url.slice(sharedUrl.length), shared), format: "module", shortCircuit: true };
+      }
+      if (!isPlugins(url) || !/\.[tj]s$/.test(url)) return nextLoad(url, context);
       const isTypeScript = url.endsWith(".ts");
-      if (!isOutside(url) || !(isTypeScript || url.endsWith(".js"))) return nextLoad(url, context);
-      if (isTypeScript && "deno" in process.versions) {
+      if ("deno" in process.versions) {
         // Deno asks the hooks for what a module imports only when one of them gave its source, as JavaScript.
-        const source = module.stripTypeScriptTypes(readFileSync(fileURLToPath(url), "utf8"));
+        const text = readFileSync(fileURLToPath(url), "utf8");
+        const source = isTypeScript ? module.stripTypeScriptTypes(text) : text;
         return { source, format: "module", shortCircuit: true };
       }
       // Without a package.json beside it Node would guess, and say so on standard error.
@@ -32,24 +45,17 @@ export function sharePluginModules(): void {
   });
 }
 
-/** Where a shared module lies, for an importer outside this repository; undefined for everything else. */
-export function sharedUrl(specifier: string, importer: string | undefined): string | undefined {
-  if (importer === undefined || !isOutside(importer)) return undefined;
-  if (specifier === "medic/plugin") return new URL("core/plugin/contract.ts", root).href;
-  if (specifier === "valibot") return import.meta.resolve("valibot");
-  const plugin = /^medic\/plugins\/([a-z][a-z0-9-]*)$/.exec(specifier)?.[1];
-  return plugin === undefined ? undefined : new URL(`plugins/${plugin}/plugin.ts`, root).href;
+function isPlugins(url: string | undefined): boolean {
+  return url !== undefined && [...folders].some((folder) => url.startsWith(folder));
 }
 
-/**
- * Loads the plugins that another one imports. Under Deno it has to come first: what is imported from within a hook's
- * module is not resolved by this repository's package.json any more.
- */
-export async function loadShared(specifiers: readonly string[]): Promise<void> {
-  const urls = specifiers.flatMap((specifier) => sharedUrl(specifier, "file:///plugin.ts") ?? []);
-  await Promise.all(urls.map((url) => import(url) as Promise<unknown>));
-}
-
-function isOutside(url: string): boolean {
-  return url.startsWith("file:") && !url.startsWith(root.href);
+/** The source of a module that exports what another one of this process does: the same values, not copies. */
+function reexport(specifier: string, exported: object): string {
+  const names = Object.keys(exported);
+  return [
+    `const shared = globalThis[Symbol.for(${JSON.stringify(Symbol.keyFor(place))})].get(${JSON.stringify(specifier)});`,
+    // Some names, like valibot's `null`, may be exported but not declared.
+    ...names.map((name, index) => `const e${index} = shared[${JSON.stringify(name)}];`),
+    `export { ${names.map((name, index) => `e${index} as ${name}`).join(", ")} };`,
+  ].join("\n");
 }

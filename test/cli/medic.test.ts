@@ -78,7 +78,12 @@ describe("medic token new", () => {
 
 describe("medic version", () => {
   it("says what runs, as text and as JSON", async () => {
-    const shape = v.strictObject({ version: v.string(), runtime: v.string(), platform: v.string() });
+    const shape = v.strictObject({
+      version: v.string(),
+      edition: v.literal("source"),
+      runtime: v.string(),
+      platform: v.string(),
+    });
     const { version } = v.parse(shape, JSON.parse((await medic("version", "--json")).stdout));
     assert.match((await medic("version")).stdout, new RegExp(`medic ${version}`));
   });

@@ -114,7 +114,7 @@ const listShape = v.strictObject({
     v.strictObject({
       name: v.string(),
       origin: v.picklist(["shipped", "own"]),
-      folder: v.string(),
+      folder: v.optional(v.string()),
       summary: v.string(),
       diagnostics: v.number(),
       fixes: v.number(),

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { newPlugin } from "../../core/cli/plugin/template.ts";
+import { packing } from "../../core/packing/packing.ts";
 import { checkPlugin, type Rule, whyBroken } from "../../core/plugin/conformance.ts";
 
 const root = await mkdtemp(join(tmpdir(), "medic-bad-"));
@@ -375,7 +376,7 @@ async function broken(files: Record<string, string>): Promise<{ rule: Rule; name
     // oxlint-disable-next-line no-await-in-loop
     await writeFile(join(folder, path), text);
   }
-  const { checks } = await checkPlugin(folder);
+  const { checks } = await checkPlugin(packing, folder);
   return checks.flatMap((check) => {
     const why = whyBroken(check);
     return why === undefined ? [] : [{ rule: check.rule, name: check.name, why }];

@@ -8,6 +8,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
+import { packing } from "../../core/packing/packing.ts";
 import { checkPlugin } from "../../core/plugin/conformance.ts";
 import { type Scenario, startScenario, type Told } from "../support/scenario.ts";
 
@@ -30,7 +31,7 @@ describe("docs/plugins.md", () => {
   });
 
   it("says what each rule of medic plugin test means, and names no other", async () => {
-    const { checks } = await checkPlugin(new URL("../../plugins/systemd", import.meta.url).pathname);
+    const { checks } = await checkPlugin(packing, new URL("../../plugins/systemd", import.meta.url).pathname);
     const rules = new Set<string>(checks.map(({ rule }) => rule));
     const told = [...page.matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, rule = ""]) => rule);
     assert.deepEqual(told.toSorted(), ["loads", ...rules].toSorted());

@@ -1,14 +1,14 @@
 // Every tool of every plugin, with strings nobody thought of: whatever a schema lets through stays one literal argument,
 // is no flag and no second line, and never becomes part of a script.
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
+import { packing } from "../../core/packing/packing.ts";
 import { validOptions } from "../../core/plugin/case-run.ts";
 import { readCases } from "../../core/plugin/cases.ts";
 import { commandsOf } from "../../core/plugin/conformance.ts";
 import { hostileProblems } from "../../core/plugin/hostile.ts";
-import { builtInFolder, loadPlugins } from "../../core/plugin/load.ts";
 
 const sharp = [
   ..."; $ ` & | > < ' \" \\ * ? ( ) { } [ ] ! # ~ ^ % \n \r \0 \t \u001b".split(" "),
@@ -21,9 +21,8 @@ const hostile = fc
   .tuple(fc.string({ unit: "binary", maxLength: 20 }), fc.constantFrom(...sharp), fc.string({ maxLength: 20 }))
   .map((parts) => parts.join(""));
 
-const { plugins } = await loadPlugins([]);
-for (const plugin of plugins) {
-  const { cases } = await readCases(join(builtInFolder, plugin.name));
+for (const plugin of packing.plugins) {
+  const { cases } = await readCases(fileURLToPath(new URL(`../../plugins/${plugin.name}`, import.meta.url)));
   describe(`fuzzing ${plugin.name}`, () => {
     for (const tool of plugin.tools) {
       it(`keeps what is hostile out of ${tool.name}`, () => {

@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { builtInFolder, loadPlugins } from "../../core/plugin/load.ts";
-import { sharedUrl } from "../../core/plugin/share.ts";
+import * as valibot from "valibot";
+import { packing } from "../../core/packing/packing.ts";
+import { diagnostic } from "../../core/plugin/contract.ts";
+import { loadPlugins } from "../../core/plugin/load.ts";
 
 const root = await mkdtemp(join(tmpdir(), "medic-plugins-"));
 after(() => rm(root, { recursive: true, force: true }));
@@ -34,35 +36,32 @@ function plain(name: string, bend = ""): string {
 }
 
 async function whyBroken(text: string): Promise<string> {
-  const { broken } = await loadPlugins([await folderOf({ odd: text })]);
+  const { broken } = await loadPlugins(packing, [await folderOf({ odd: text })]);
   return broken.map(({ why }) => why).join("\n");
 }
 
 describe("loading plugins", () => {
-  it("finds the built-in ones by their folders", async () => {
-    const { plugins, broken } = await loadPlugins([]);
+  it("begins with the shipped ones", async () => {
+    const { plugins, broken, folders } = await loadPlugins(packing, []);
     assert.deepEqual(broken, []);
-    for (const name of ["host", "systemd"])
-      assert.ok(
-        plugins.some((plugin) => plugin.name === name),
-        name,
-      );
+    assert.deepEqual(plugins, packing.plugins);
+    assert.deepEqual([...folders], []);
   });
 
   it("finds those of a folder of plugins, and of a folder that is one", async () => {
     const folder = await folderOf({ fan: plain("fan"), pump: plain("pump") });
-    const all = await loadPlugins([folder]);
+    const all = await loadPlugins(packing, [folder]);
     assert.deepEqual(
       all.plugins.slice(-2).map(({ name }) => name),
       ["fan", "pump"],
     );
-    const one = await loadPlugins([join(folder, "fan")]);
+    const one = await loadPlugins(packing, [join(folder, "fan")]);
     assert.equal(one.plugins.at(-1)?.name, "fan");
   });
 
   it("names a broken plugin and loads the others", async () => {
     const folder = await folderOf({ bad: "throw new Error('no luck');", fan: plain("fan") });
-    const { plugins, broken } = await loadPlugins([folder]);
+    const { plugins, broken } = await loadPlugins(packing, [folder]);
     assert.equal(plugins.at(-1)?.name, "fan");
     assert.equal(broken.length, 1);
     assert.equal(broken[0]?.folder, join(folder, "bad"));
@@ -71,7 +70,7 @@ describe("loading plugins", () => {
 
   it("names a plugin that does not parse, with its line", async () => {
     assert.match(await whyBroken("\nexport default {{"), /Cannot load ".*odd\/plugin\.js(:2)?": .*SyntaxError/);
-    const { broken } = await loadPlugins([
+    const { broken } = await loadPlugins(packing, [
       await folderOf({ odd: "type A = string;\nexport default {{;" }, "plugin.ts"),
     ]);
     assert.match(broken[0]?.why ?? "", /Cannot load ".*odd\/plugin\.ts(:2)?": .*SyntaxError/);
@@ -79,7 +78,7 @@ describe("loading plugins", () => {
 
   it("says on which line a plugin breaks that throws while it is loaded", async () => {
     const text = "type A = { b: { c: string } };\nconst none = null as unknown as A;\nexport default none.b;";
-    const { broken } = await loadPlugins([await folderOf({ odd: text }, "plugin.ts")]);
+    const { broken } = await loadPlugins(packing, [await folderOf({ odd: text }, "plugin.ts")]);
     assert.match(broken[0]?.why ?? "", /Cannot load ".*odd\/plugin\.ts:3": TypeError/);
   });
 
@@ -108,7 +107,7 @@ describe("loading plugins", () => {
   it("does not take a text, a comment or a type for an import", async () => {
     const text =
       '// import("node:fs")\nconst said = "import x from \'node:net\'";\nconst ratio = 4 / 2; void [said, ratio];';
-    const { plugins, broken } = await loadPlugins([await folderOf({ fan: `${text}\n${plain("fan")}` })]);
+    const { plugins, broken } = await loadPlugins(packing, [await folderOf({ fan: `${text}\n${plain("fan")}` })]);
     assert.deepEqual(broken, []);
     assert.equal(plugins.at(-1)?.name, "fan");
   });
@@ -116,23 +115,23 @@ describe("loading plugins", () => {
   it("refuses a forbidden import in a file that the plugin imports, with that file's name", async () => {
     const folder = await folderOf({ fan: `import "./more.js";\n${plain("fan")}` });
     await writeFile(join(folder, "fan", "more.js"), 'import "./plugin.js";\nimport "node:os";');
-    const { broken } = await loadPlugins([folder]);
+    const { broken } = await loadPlugins(packing, [folder]);
     assert.match(broken[0]?.why ?? "", /: more\.js:2: imports "node:os"/);
   });
 
   it("names a folder that holds nothing", async () => {
-    const { broken } = await loadPlugins([await folderOf({ empty: "" }, "notes.txt")]);
+    const { broken } = await loadPlugins(packing, [await folderOf({ empty: "" }, "notes.txt")]);
     assert.match(broken[0]?.why ?? "", /it has no plugin\.ts and no plugin\.js/);
   });
 
   it("names a folder that is not there", async () => {
-    const { plugins, broken } = await loadPlugins([join(root, "nowhere")]);
+    const { plugins, broken } = await loadPlugins(packing, [join(root, "nowhere")]);
     assert.ok(plugins.length > 0);
     assert.match(broken[0]?.why ?? "", /Cannot look for plugins in .*nowhere.*Correct pluginFolders in hosts\.yaml/);
   });
 
   it("refuses a second plugin of the same name, and keeps the first", async () => {
-    const { plugins, broken } = await loadPlugins([await folderOf({ systemd: plain("systemd") })]);
+    const { plugins, broken } = await loadPlugins(packing, [await folderOf({ systemd: plain("systemd") })]);
     assert.equal(plugins.filter(({ name }) => name === "systemd").length, 1);
     assert.match(broken[0]?.why ?? "", /another one has this name already/);
   });
@@ -174,15 +173,25 @@ describe("loading plugins", () => {
     assert.match(await whyBroken("export const plugin = {};"), /it has no default export/);
   });
 
-  it("shares its modules with importers from outside only", () => {
-    const inside = new URL("x.ts", `file://${builtInFolder}`).href;
-    assert.match(sharedUrl("medic/plugin", "file:///elsewhere/plugin.ts") ?? "", /core\/plugin\/contract\.ts$/);
-    assert.match(
-      sharedUrl("medic/plugins/systemd", "file:///elsewhere/plugin.ts") ?? "",
-      /plugins\/systemd\/plugin\.ts$/,
+  it("refuses a plugin that Medic does not come with, and a way around its name", async () => {
+    for (const name of ["medic/plugins/nowhere", "medic/plugins/../../etc", "medic/plugin.ts"]) {
+      // oxlint-disable-next-line no-await-in-loop
+      assert.match(await whyBroken(`import "${name}";\n${plain("fan")}`), /plugin\.js:1: imports "medic/, name);
+    }
+  });
+
+  it("gives a plugin in JavaScript this process's own modules", async () => {
+    const text = `import * as v from "valibot";\nimport { diagnostic } from "medic/plugin";
+      import docker from "medic/plugins/docker";\n${plain("fan", "plugin.shared = { v, diagnostic, docker };")}`;
+    const { plugins, broken } = await loadPlugins(packing, [await folderOf({ fan: text })]);
+    assert.deepEqual(broken, []);
+    const { shared } = plugins.at(-1) as unknown as { shared: Record<string, unknown> };
+    assert.equal((shared["v"] as typeof valibot).strictObject, valibot.strictObject);
+    assert.equal((shared["v"] as typeof valibot).null, valibot.null);
+    assert.equal(shared["diagnostic"], diagnostic);
+    assert.equal(
+      shared["docker"],
+      packing.plugins.find(({ name }) => name === "docker"),
     );
-    assert.equal(sharedUrl("medic/plugin", inside), undefined);
-    assert.equal(sharedUrl("medic/plugins/../../etc", "file:///elsewhere/plugin.ts"), undefined);
-    assert.equal(sharedUrl("node:fs", "file:///elsewhere/plugin.ts"), undefined);
   });
 });

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { packing } from "../../core/packing/packing.ts";
 import { loadPlugins } from "../../core/plugin/load.ts";
 
 describe("a plugin outside the repository", () => {
@@ -21,7 +22,7 @@ describe("a plugin outside the repository", () => {
     t.after(() => rm(folder, { recursive: true, force: true }));
     await mkdir(join(folder, "hello"));
     await writeFile(join(folder, "hello", "plugin.ts"), text);
-    const { plugins, broken } = await loadPlugins([folder]);
+    const { plugins, broken } = await loadPlugins(packing, [folder]);
     assert.deepEqual(broken, []);
     assert.equal(plugins.at(-1)?.name, "hello");
   });

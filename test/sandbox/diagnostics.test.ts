@@ -5,9 +5,9 @@ import { after, before, describe, it } from "node:test";
 
 import * as v from "valibot";
 
+import { packing } from "../../core/packing/packing.ts";
 import { createCatalog } from "../../core/plugin/catalog.ts";
 import type { Diagnostic } from "../../core/plugin/contract.ts";
-import { loadPlugins } from "../../core/plugin/load.ts";
 import type { Clock } from "../../core/sandbox/clock.ts";
 import { realClock } from "../../core/sandbox/clock.ts";
 import type { Homelab } from "../../core/sandbox/homelab.ts";
@@ -44,7 +44,7 @@ const clock: Clock = {
 };
 
 const hosts = { nexus: { plugins: { docker: {}, scrypted: {}, systemd: { units: ["caddy.service"] } } } };
-const { plugins } = await loadPlugins([]);
+const { plugins } = packing;
 const catalog = createCatalog(plugins, hosts);
 const diagnostics = plugins.flatMap(({ tools }) =>
   tools.filter((tool): tool is Diagnostic => tool.kind === "diagnostic"),

@@ -2,9 +2,10 @@
 // can do. Loads them as `serve` would, and asks no host. Works without a hosts.yaml, which only adds its folders.
 import { existsSync } from "node:fs";
 import * as v from "valibot";
+import { packing } from "../../packing/packing.ts";
 import { createCatalog } from "../../plugin/catalog.ts";
 import type { Plugin } from "../../plugin/contract.ts";
-import { isBuiltIn, loadPlugins, type LoadedPlugins } from "../../plugin/load.ts";
+import { loadPlugins, type LoadedPlugins } from "../../plugin/load.ts";
 import { inputSchema } from "../../plugin/schema.ts";
 import { nearest } from "../../suggestion.ts";
 import { configPath, type EquipOptions, moreFolders, readConfig } from "../config-file.ts";
@@ -19,7 +20,7 @@ export const pluginList = defineVerb({
     const { plugins, broken, folders } = await pluginsOf(context, args);
     const listed = plugins.map((plugin) => ({
       name: plugin.name,
-      origin: isBuiltIn(folders.get(plugin.name) ?? "") ? "shipped" : "own",
+      origin: folders.has(plugin.name) ? "own" : "shipped",
       folder: folders.get(plugin.name),
       summary: plugin.summary,
       diagnostics: plugin.tools.filter(({ kind }) => kind === "diagnostic").length,
@@ -61,7 +62,7 @@ async function pluginsOf(context: Context, options: EquipOptions): Promise<Loade
   // A file that was named has to be there; the usual one may be missing, since plugins are also made before any host.
   const isThere = options.config !== undefined || existsSync(configPath(context, undefined));
   const own = isThere ? readConfig(context, options.config).config.pluginFolders : [];
-  return loadPlugins([...own, ...moreFolders(context, options)]);
+  return loadPlugins(packing, [...own, ...moreFolders(context, options)]);
 }
 
 type Described = ReturnType<typeof describe>;

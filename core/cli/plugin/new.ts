@@ -2,8 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { builtInFolder } from "../../plugin/load.ts";
+import { packing } from "../../packing/packing.ts";
 import { type ExitCode, UsageError } from "../context.ts";
 import { defineVerb, jsonArg } from "../verb.ts";
 import { newPlugin } from "./template.ts";
@@ -22,7 +21,7 @@ export const pluginNew = defineVerb({
   async run({ name, in: where = ".", json }, { folder, out }): Promise<ExitCode> {
     const target = join(resolve(folder, where), name);
     requireName(name, target);
-    const files = newPlugin(name, fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, ""));
+    const files = newPlugin(name, packing.source);
     for (const [path, text] of Object.entries(files)) {
       // oxlint-disable-next-line no-await-in-loop
       await mkdir(dirname(join(target, path)), { recursive: true });
@@ -47,7 +46,7 @@ function requireName(name: string, target: string): void {
     const rule = `lower case letters, digits and single dashes, a letter first, at most ${NAME_LENGTH_MAX} characters`;
     throw new UsageError(`${cannot}: a name has ${rule}. Name it after the service, like "caddy"`);
   }
-  if (existsSync(join(builtInFolder, name))) {
+  if (packing.plugins.some((plugin) => plugin.name === name)) {
     throw new UsageError(`${cannot}: Medic comes with a plugin of this name. Choose another, like "my-${name}"`);
   }
   if (existsSync(target)) {

@@ -8,6 +8,7 @@ import { diagnose } from "../../agent/diagnosis.ts";
 import { redactText } from "../../agent/redact.ts";
 import { createMemoryJournal } from "../../incident/journal.ts";
 import { silent } from "../../log.ts";
+import { packing } from "../../packing/packing.ts";
 import type { Command, Result } from "../../plugin/contract.ts";
 import { type Asking, casesText, record } from "../../plugin/record.ts";
 import { composeHands, type Hands } from "../compose.ts";
@@ -117,7 +118,9 @@ function fileFor({ catalog, folders }: Equipped, context: Context, tool: string,
     if (existsSync(file)) throw new UsageError(`Cannot record to "${file}": it is there already. Name a new file`);
     return file;
   }
-  const cases = join(folders.get(catalog.pluginOf(tool)) ?? context.folder, "cases");
+  const plugin = catalog.pluginOf(tool);
+  const shipped = packing.source === undefined ? context.folder : join(packing.source, "plugins", plugin);
+  const cases = join(folders.get(plugin) ?? shipped, "cases");
   for (let number = 1; ; number++) {
     const file = join(cases, `recorded-${tool}${number === 1 ? "" : `-${number}`}.yaml`);
     if (!existsSync(file)) return file;

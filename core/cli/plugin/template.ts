@@ -1,8 +1,8 @@
 // What `medic plugin new` writes: a plugin for one systemd unit that is small, true and passes at once, so that its
 // author changes something that works. Texts only; it knows no disk and no host.
 
-/** The files of a new plugin, by their path in its folder. `medic`: where this Medic's own files lie. */
-export function newPlugin(name: string, medic: string): Readonly<Record<string, string>> {
+/** The files of a new plugin, by their path in its folder. `medic`: where its repository lies; it has the types. */
+export function newPlugin(name: string, medic: string | undefined): Readonly<Record<string, string>> {
   const words: Words = {
     name,
     tool: name.replaceAll("-", "_"),
@@ -13,7 +13,7 @@ export function newPlugin(name: string, medic: string): Readonly<Record<string, 
     "plugin.ts": pluginText(words),
     "README.md": readmeText(words),
     [`cases/${name}.yaml`]: casesText(words),
-    "tsconfig.json": `${JSON.stringify(editorSettings(medic), null, 2)}\n`,
+    ...(medic === undefined ? {} : { "tsconfig.json": `${JSON.stringify(editorSettings(medic), null, 2)}\n` }),
   };
 }
 
@@ -225,9 +225,9 @@ function editorSettings(medic: string): object {
       erasableSyntaxOnly: true,
       verbatimModuleSyntax: true,
       paths: {
-        "medic/plugin": [`${medic}/core/plugin/contract.ts`],
-        "medic/plugins/*": [`${medic}/plugins/*/plugin.ts`],
-        valibot: [`${medic}/node_modules/valibot`],
+        "medic/plugin": [`${medic}core/plugin/contract.ts`],
+        "medic/plugins/*": [`${medic}plugins/*/plugin.ts`],
+        valibot: [`${medic}node_modules/valibot`],
       },
     },
     include: ["**/*.ts"],

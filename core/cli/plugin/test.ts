@@ -1,6 +1,7 @@
 // `medic plugin test FOLDER`: holds a plugin to its cases and to what every plugin has to keep. Asks no host; the author
 // writes no test code.
 import { resolve } from "node:path";
+import { packing } from "../../packing/packing.ts";
 import { checkPlugin, whyBroken } from "../../plugin/conformance.ts";
 import { defineVerb, jsonArg } from "../verb.ts";
 
@@ -12,7 +13,7 @@ export const pluginTest = defineVerb({
     ...jsonArg,
   },
   async run(args, { out, folder }) {
-    const { plugin, checks } = await checkPlugin(resolve(folder, args.folder));
+    const { plugin, checks } = await checkPlugin(packing, resolve(folder, args.folder));
     const results = checks.map((check) => {
       const why = whyBroken(check);
       return { rule: check.rule, name: check.name, ok: why === undefined, ...(why === undefined ? {} : { why }) };
