@@ -1,5 +1,5 @@
-// What of a running Medic speaks with people: approvals and their end, links that answer them, and the channels that tell
-// of changes. It refuses to know what an answer sets going.
+// What of a running Medic speaks with people: approvals and their end, links that answer them, the channels that tell of
+// changes, and the sign of life. It refuses to know what an answer sets going.
 import { randomBytes } from "node:crypto";
 import type { Config } from "../config/schema.ts";
 import { createSignatures, linkTo } from "../http/link-signature.ts";
@@ -8,6 +8,7 @@ import { type Approvals, createApprovals } from "../incident/approvals.ts";
 import type { Journal } from "../incident/journal.ts";
 import type { Log } from "../log.ts";
 import { createChannel } from "../notify/channel.ts";
+import { createHeartbeat } from "../notify/heartbeat.ts";
 import type { LaneNumbers } from "../notify/lane.ts";
 import { createOutbox } from "../notify/outbox.ts";
 import { sleep } from "./compose.ts";
@@ -23,19 +24,19 @@ export type People = {
   look(): void;
   /** The settings have changed. */
   take(): void;
-  close(): Promise<void>;
+  close(graceSeconds: number): Promise<void>;
 };
-
-const SEND_GRACE_SECONDS = 3;
 
 /** `config` says what counts now. Without a folder links count as long as this process lives. */
 export function composePeople(parts: {
   journal: Journal;
   config(): Config;
   dataFolder: string | undefined;
+  /** Why Medic does not really work; then no heartbeat is sent. */
+  trouble(): string | undefined;
   log: Log;
 }): People {
-  const { journal, config, dataFolder, log } = parts;
+  const { journal, config, dataFolder, trouble, log } = parts;
   const approvals = createApprovals({ journal, now: Date.now, log });
   const signatures = createSignatures(dataFolder === undefined ? randomBytes(32) : readLinkKey(dataFolder));
   const outbox = createOutbox({
@@ -50,7 +51,11 @@ export function composePeople(parts: {
     sleep,
     log,
   });
-  const take = (): void => outbox.take(config().notify.map((settings) => createChannel(settings, Date.now)));
+  const heartbeat = createHeartbeat({ trouble, sleep, log });
+  const take = (): void => {
+    outbox.take(config().notify.map((settings) => createChannel(settings, Date.now)));
+    heartbeat.take(config().heartbeat);
+  };
   return {
     approvals,
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
@@ -61,6 +66,9 @@ export function composePeople(parts: {
     },
     look: () => approvals.expire(),
     take,
-    close: () => outbox.close(SEND_GRACE_SECONDS),
+    close(graceSeconds) {
+      heartbeat.take(undefined);
+      return outbox.close(graceSeconds);
+    },
   };
 }

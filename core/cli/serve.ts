@@ -14,14 +14,15 @@ import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { configPath, type EquipOptions, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
 import { requireKeys } from "./keys.ts";
-import { composePeople, type People } from "./people.ts";
+import { composePeople } from "./people.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
-import { removeNote, writeNote } from "./serve-client.ts";
+import { writeNote } from "./serve-client.ts";
+import { shutDown, type Stopping } from "./shutdown.ts";
+import { createSupervisor, monotonic, type Supervisor } from "./supervisor.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { defineVerb, equipArgs } from "./verb.ts";
+import { createVitals, type Vitals } from "./vitals.ts";
 
-const HTTP_GRACE_SECONDS = 5;
-const WORK_GRACE_SECONDS = 10;
 /** How often it is looked whether what waits for a time is due: approvals, clearings, maintenance. */
 const ROUNDS_SECONDS = 2;
 
@@ -56,11 +57,16 @@ export const serve = defineVerb({
       );
       const retainSeconds = (): number => serving.settings().config.server.retain;
       const stopUpkeep = startUpkeep({ journal, retainSeconds, log });
-      const stopReloading = reloading(args, equipped, serving, context, log);
+      const supervisor = createSupervisor(context.env, log);
+      const stopReloading = reloading(args, equipped, serving, context, log, supervisor);
+      const stopWatching = supervisor.watch(() => serving.vitals.stalled());
+      await supervisor.say("READY=1", `STATUS=Looks after ${Object.keys(equipped.config.hosts).length} hosts`);
       await stopped(context);
+      stopWatching();
       stopReloading();
       stopUpkeep();
       log.info("medic_stopping", {});
+      void supervisor.say("STOPPING=1");
       await serving.close();
       log.info("medic_stopped", {});
       return 0;
@@ -77,6 +83,7 @@ function reloading(
   serving: Serving,
   context: Context,
   log: Log,
+  supervisor: Supervisor,
 ): () => void {
   const file = configPath(context, options.config);
   const reload = createReload<Equipped>({
@@ -94,7 +101,10 @@ function reloading(
     },
     log,
   });
-  const stopHearing = context.onHangup?.(() => void reload.now("SIGHUP"));
+  const stopHearing = context.onHangup?.(() => {
+    void supervisor.say("RELOADING=1", monotonic());
+    void reload.now("SIGHUP").then(() => supervisor.say("READY=1"));
+  });
   const timer = setInterval(() => void reload.look(), lookSeconds * 1000);
   return () => {
     clearInterval(timer);
@@ -102,7 +112,7 @@ function reloading(
   };
 }
 
-export type Serving = Medic & { listening: Listening; close(): Promise<void> };
+export type Serving = Medic & { listening: Listening; vitals: Vitals; close(): Promise<void> };
 
 /** A whole Medic that listens. With a `dataFolder`, other verbs find it through the note it leaves there. */
 export async function startServing(
@@ -111,7 +121,18 @@ export async function startServing(
 ): Promise<Serving> {
   const { config, journal, log, dryRun = false } = parts;
   const medic = composeMedic(parts, { dryRun, observes: dryRun, asks: true });
-  const people = composePeople({ journal, config: () => medic.settings().config, dataFolder, log });
+  const vitals = createVitals({
+    journal,
+    stuck: () => medic.desk.stuck(),
+    onFailure: (error) => log.error("round_failed", { error }),
+  });
+  const people = composePeople({
+    journal,
+    config: () => medic.settings().config,
+    dataFolder,
+    trouble: () => vitals.trouble("try"),
+    log,
+  });
   const local = newToken();
   const closing = new AbortController();
   const app = createApp({
@@ -145,11 +166,12 @@ export async function startServing(
     get limits() {
       return medic.settings().config.limits;
     },
-    trouble: () => journal.trouble(),
+    trouble: () => vitals.trouble(),
     now: Date.now,
     log,
   });
   const listening = await listenOrExplain(app, config.server.listen, journal, medic, log);
+  const stopping: Stopping = { medic, people, listening, closing, log, dataFolder };
   try {
     const url = `http://${listening.host.includes(":") ? `[${listening.host}]` : listening.host}:${listening.port}`;
     if (dataFolder !== undefined) writeNote(dataFolder, { url, token: local.token, pid });
@@ -158,15 +180,13 @@ export async function startServing(
     medic.desk.resume();
   } catch (error) {
     // The open port would keep the process alive, and say that it is well.
-    await stop(medic, people, listening, closing, log, dataFolder);
+    await shutDown(stopping);
     throw error;
   }
-  const round = (): void => {
-    looked(() => people.look(), log);
-    looked(() => medic.awaitClearing(), log);
-    looked(() => medic.desk.look(), log);
-  };
-  const rounds = setInterval(round, ROUNDS_SECONDS * 1000);
+  const looks = [() => people.look(), () => medic.awaitClearing(), () => medic.desk.look()];
+  const rounds = setInterval(() => {
+    for (const look of looks) vitals.round(look);
+  }, ROUNDS_SECONDS * 1000);
   return {
     ...medic,
     take(settings) {
@@ -175,9 +195,10 @@ export async function startServing(
       return changed;
     },
     listening,
+    vitals,
     close: () => {
       clearInterval(rounds);
-      return stop(medic, people, listening, closing, log, dataFolder);
+      return shutDown(stopping);
     },
   };
 }
@@ -204,40 +225,9 @@ function announce({ config, catalog, log, dryRun = false }: Parameters<typeof st
   }
 }
 
-/** A journal that cannot be written now may be at the next look. */
-function looked(look: () => void, log: Log): void {
-  try {
-    look();
-  } catch (error) {
-    log.error("round_failed", { error: messageOf(error) });
-  }
-}
-
 /** The labels a generic alert's host and service are put under: the first ones that intake looks at. */
 function labelNames({ host: [host = "host"], service: [service = "service"] }: Config["alerts"]): LabelNames {
   return { host, service };
-}
-
-async function stop(
-  medic: Medic,
-  people: People,
-  listening: Listening,
-  closing: AbortController,
-  log: Log,
-  dataFolder: string | undefined,
-): Promise<void> {
-  await listening.close(HTTP_GRACE_SECONDS);
-  try {
-    if (dataFolder !== undefined) removeNote(dataFolder);
-  } catch (error) {
-    // It leads nowhere; what is at work has to be ended all the same.
-    log.warning("note_left", { error: messageOf(error) });
-  }
-  closing.abort(new Error("Medic is stopping"));
-  await medic.desk.close(WORK_GRACE_SECONDS);
-  await medic.observer.close();
-  await people.close();
-  await medic.transport.close("shutdown");
 }
 
 async function listenOrExplain(
@@ -263,8 +253,4 @@ async function stopped({ stop }: Context): Promise<void> {
   await new Promise<void>((resolve) => {
     stop.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -237,6 +237,7 @@ function complete(
     responder: apiKey === undefined || apiKey === "" ? responder : { ...responder, apiKey },
     approvals: written.approvals,
     notify,
+    heartbeat: written.heartbeat ?? undefined,
     limits: written.limits,
     pluginFolders: written.pluginFolders.map(atHome),
     pool: written.pool,

@@ -1,6 +1,6 @@
 // The channels of hosts.yaml: where people hear of changes. Knows neither what a message is nor how it travels.
 import * as v from "valibot";
-import { choice, list, mapping, path, shaped, text } from "./field.ts";
+import { choice, duration, list, mapping, path, shaped, text } from "./field.ts";
 
 export const secret = "; better as ${NAME} or in the …File key";
 
@@ -55,6 +55,14 @@ export const notifySchema = list(
     }),
     v.check((channel) => "ntfy" in channel !== "webhook" in channel, "has to be one of ntfy and webhook"),
   ),
+);
+
+export const heartbeatSchema = mapping(
+  "A dead-man's switch: who speaks up when Medic no longer works. It gets a POST while the desk works and the journal can be written.",
+  {
+    url: channelUrl,
+    every: v.optional(duration("How often", { atLeast: "10s", atMost: "1d" }), "1m"),
+  },
 );
 
 type WrittenChannel = v.InferOutput<typeof notifySchema>[number];

@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { byteSize, choice, duration, flag, glob, list, mapping, path, shaped, text, wholeNumber } from "./field.ts";
 import { hostName, hostSchema, poolSchema } from "./host-schema.ts";
-import { type ChannelConfig, notifySchema, secret } from "./notify-schema.ts";
+import { type ChannelConfig, heartbeatSchema, notifySchema, secret } from "./notify-schema.ts";
 
 const serverSchema = mapping("Where Medic listens and keeps its data.", {
   listen: v.optional(
@@ -212,6 +212,7 @@ export const configSchema = v.pipe(
     responder: v.nullish(responderSchema, {}),
     approvals: v.nullish(approvalsSchema, {}),
     notify: v.nullish(notifySchema, []),
+    heartbeat: v.nullish(heartbeatSchema),
     limits: v.nullish(limitsSchema, {}),
     pluginFolders: v.nullish(list("Folders with plugins of your own", path("A folder of plugins, or of one")), []),
     pool: v.nullish(poolSchema, {}),
@@ -280,6 +281,8 @@ export type Config = {
   responder: Omit<WrittenConfig["responder"], "apiKeyFile">;
   approvals: WrittenConfig["approvals"];
   notify: ChannelConfig[];
+  /** `every`: seconds. */
+  heartbeat: { url: string; every: number } | undefined;
   limits: WrittenConfig["limits"];
   /** Absolute paths. */
   pluginFolders: string[];

@@ -44,6 +44,8 @@ export type Desk = {
   resume(): void;
   /** Looks again at what is held, and at what was lost while the journal could not be written; call it now and then. */
   look(): void;
+  /** Incidents whose time is over and whose work does not stop. */
+  stuck(): string[];
   /** Ends when nobody works and nobody waits. */
   idle(): Promise<void>;
   /** Stops giving turns; what is at work gets this long to end, then it is aborted and stays to be resumed. */
@@ -52,6 +54,8 @@ export type Desk = {
 
 /** How long work that was aborted may take to stop. */
 const STOP_WITHIN_SECONDS = 10;
+/** And when Medic stops: what is left then, the next process takes up from the journal. */
+const CLOSE_WITHIN_SECONDS = 2;
 
 /** Why a turn is aborted. */
 class OutOfTime extends Error {
@@ -77,6 +81,7 @@ class OneDesk implements Desk {
   readonly #parts: DeskParts;
   readonly #unsubscribe: () => void;
   readonly #turns = new Map<string, Turn>();
+  readonly #stuck = new Set<string>();
   #waiting: Waiting[] = [];
   #idlers: (() => void)[] = [];
   #isPulseDue = false;
@@ -112,6 +117,10 @@ class OneDesk implements Desk {
     }
   }
 
+  stuck(): string[] {
+    return [...this.#stuck];
+  }
+
   idle(): Promise<void> {
     if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => void this.#idlers.push(resolve));
@@ -128,7 +137,7 @@ class OneDesk implements Desk {
     grace.abort();
     for (const { abort } of this.#turns.values()) abort.abort(new Closing("Medic is stopping"));
     const stop = new AbortController();
-    await Promise.race([allDone, this.#parts.sleep(STOP_WITHIN_SECONDS * 1000, stop.signal).catch(() => undefined)]);
+    await Promise.race([allDone, this.#parts.sleep(CLOSE_WITHIN_SECONDS * 1000, stop.signal).catch(() => undefined)]);
     stop.abort();
   }
 
@@ -227,6 +236,7 @@ class OneDesk implements Desk {
     this.#turns.set(id, { host, abort });
     void this.#turn(record, abort).finally(() => {
       this.#turns.delete(id);
+      this.#stuck.delete(id);
       this.#pulseSoon();
     });
   }
@@ -258,6 +268,7 @@ class OneDesk implements Desk {
     }
     // Its host stays taken, since what does not stop may still be changing it; but a person hears of it now.
     this.#parts.log.error("incident_stuck", { incident: id });
+    this.#stuck.add(id);
     this.#settle(id, `${late.message}, and it does not stop`);
   }
 

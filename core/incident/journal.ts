@@ -260,8 +260,8 @@ export class Journal {
   }
 
   /** Why nothing can be written at the moment. After a failure it tries again, so it ends when the cause does. */
-  trouble(): string | undefined {
-    if (this.#trouble === undefined) return undefined;
+  trouble(isTried: boolean = this.#trouble !== undefined): string | undefined {
+    if (!isTried) return undefined;
     try {
       this.atomically(() => rewriteVersion(this.#database));
       return undefined;

@@ -43,7 +43,7 @@ export type Transport = {
    */
   reconfigure(hosts: Hosts): Changed;
   /** Takes no more commands, waits for those that run within bounds, ends all connections. */
-  close(reason?: string): Promise<void>;
+  close(reason?: string, drainSeconds?: DrainSeconds): Promise<void>;
 };
 
 /** The names of hosts, by what became of them. */
@@ -131,9 +131,11 @@ class Pool implements Transport {
     return changed;
   }
 
-  async close(reason = "shutdown"): Promise<void> {
+  async close(
+    reason = "shutdown",
+    drainSeconds = this.#options.drainSeconds ?? { diagnostics: 5, fixes: 30 },
+  ): Promise<void> {
     this.#isClosed = true;
-    const { drainSeconds = { diagnostics: 5, fixes: 30 } } = this.#options;
     const closing = [...this.#ways.values()].map(({ link }) => link.close(reason, drainSeconds));
     const leaving = Promise.all(this.#leaving.values());
     const { promise: late, resolve } = Promise.withResolvers<void>();

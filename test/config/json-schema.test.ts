@@ -70,7 +70,13 @@ describe("the checked-in hosts.yaml", () => {
   it("stays in order when its commented examples are taken in", async () => {
     const text = await readFile(new URL("hosts.yaml", root), "utf8");
     const everything = text.replace(/^( +)# ( *(?:- )?[a-zA-Z0-9]+:(?: |$))/gm, "$1$2");
-    const env = { ANTHROPIC_API_KEY: "k", MEDIC_KEY_PASSPHRASE: "p", NTFY_TOKEN: "t", MEDIC_WEBHOOK_SECRET: "s" };
+    const env = {
+      ANTHROPIC_API_KEY: "k",
+      MEDIC_KEY_PASSPHRASE: "p",
+      NTFY_TOKEN: "t",
+      MEDIC_WEBHOOK_SECRET: "s",
+      MEDIC_HEARTBEAT_URL: "https://switch.example/ping",
+    };
     const config = read(everything, { mode: 0o644, env });
     assert.deepEqual(
       config.notify.map(({ name }) => name),
@@ -78,6 +84,7 @@ describe("the checked-in hosts.yaml", () => {
     );
     assert.equal(config.server.tokens[0]?.name, "alertmanager");
     assert.equal(config.alerts.generic?.key, "monitor.id");
+    assert.deepEqual(config.heartbeat, { url: "https://switch.example/ping", every: 60 });
     assert.equal(config.limits.stable, 30);
     assert.equal(config.responder.apiKey, "k");
     const { passphrase, agent, hostKey } = config.hosts["nexus"] ?? {};
