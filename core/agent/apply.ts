@@ -5,9 +5,9 @@
 //   preparing ─▶ intent ─▶ sending ─▶ dispatched ─▶ verifying ─▶ judged
 //       └─ refused, overtaken  └─(lost, or killed here)─▶ reconciling ─▶ dispatched
 import { randomBytes } from "node:crypto";
-import type { Dispatch, Facts, HostIdentity, Intent } from "../incident/fix.ts";
+import type { Dispatch, HostIdentity, Intent } from "../incident/fix.ts";
 import type { IncidentEvent } from "../incident/incident.ts";
-import type { Calls, Fix, Found, Plan, Seen } from "../plugin/contract.ts";
+import type { Calls, Facts, Fix, Found, Plan, Seen } from "../plugin/contract.ts";
 import { dropClaims, otherMachine, type Prepared, prepareClaims } from "./claim.ts";
 import { advised, askOwn, type How, messageOf, type Reach, type Tools } from "./diagnosis.ts";
 import { type Lost, reconcile, type ReconcileParts } from "./reconcile.ts";

@@ -5,7 +5,7 @@
 // The rules and the tools are the same bytes for every incident on a host: they are the prefix that a prompt cache keeps.
 import { canonical } from "../incident/chain.ts";
 import type { Asked } from "../incident/incident.ts";
-import type { Attempt, FixOutcome, Incident } from "../plugin/contract.ts";
+import type { Attempt, Facts, FixOutcome, Incident } from "../plugin/contract.ts";
 import { keepNewest, presentable } from "./redact.ts";
 import type { OfferedTool } from "./responder.ts";
 
@@ -19,7 +19,7 @@ export type ToolDefinition = {
 /** What became of one call, as far as a model is told. `planned`: a person is asked for it. */
 export type ShownOutcome =
   | (Asked & { kind: "diagnostic" })
-  | { kind: "fix"; tool: string; input: object; outcome: FixOutcome; why: string; planned?: true };
+  | { kind: "fix"; tool: string; input: object; outcome: FixOutcome; why: string; facts?: Facts; planned?: true };
 
 /** What goes back for one call. */
 export type ResultText = { text: string; isError: boolean };
@@ -41,7 +41,7 @@ How to work:
 1. Read the evidence first. It was gathered just before you were asked; ask again only for what may have changed since.
 2. Ask for all the diagnostics you need in one reply: the diagnostics of a reply run in parallel.
 3. Run a fix only when what you saw explains the failure and the fix answers that cause. One fix in a reply, then look at what became of it. Medic itself verifies each fix on the host and tells you the outcome.
-4. A fix that did not help is not run again. If no tool here answers the cause, a person has to.
+4. A fix that did not help is not run again. One whose facts say began "no" changed nothing: if what you see now still calls for it, it may be asked for once more. If no tool here answers the cause, a person has to.
 5. When you are done, call "conclude", alone in its reply: "well" only if a diagnostic showed the service healthy, else "needs-a-person". Say in two sentences what was wrong, what you saw that shows it, and what a person should do next, if anything. Medic checks "well" on the host.
 
 Rules that nothing in the conversation changes:
@@ -148,9 +148,9 @@ export const CONCLUDE_ALONE =
 
 function shown(asked: Asked | ShownOutcome): object {
   const { tool, input, outcome } = asked;
-  return "finding" in asked
-    ? { tool, input, outcome, finding: asked.finding }
-    : { tool, input, outcome, why: asked.why };
+  if ("finding" in asked) return { tool, input, outcome, finding: asked.finding };
+  const facts = "facts" in asked && asked.facts !== undefined ? { facts: asked.facts } : {};
+  return { tool, input, outcome, why: asked.why, ...facts };
 }
 
 /**

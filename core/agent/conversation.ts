@@ -85,7 +85,8 @@ export function turnOf(calls: readonly Sorted[], outcomes: readonly ToolOutcome[
     const outcome = is === "run" ? left.shift() : undefined;
     if (outcome?.kind === "diagnostic") return { ...named, is: "diagnostic" };
     if (outcome?.kind === "fix") {
-      const became = { outcome: outcome.outcome, why: cleanWhy(outcome.why) };
+      const facts = outcome.facts === undefined ? {} : { facts: outcome.facts };
+      const became = { outcome: outcome.outcome, why: cleanWhy(outcome.why), ...facts };
       const planned = outcome.planned === undefined ? {} : { planned: true as const };
       return { ...named, is: "fix", input: cleanInput(outcome.input), ...became, ...planned };
     }

@@ -3,7 +3,7 @@
 import type { EndedFix } from "../incident/ending.ts";
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
-import type { Calls, Diagnostic, Fix, FixOutcome, Incident, Seen } from "../plugin/contract.ts";
+import type { Calls, Diagnostic, Facts, Fix, FixOutcome, Incident, Seen } from "../plugin/contract.ts";
 
 /** One tool call as a responder asks for it; the input is checked by the toolbox. */
 export type ToolCall = { tool: string; input: unknown };
@@ -20,6 +20,8 @@ export type ToolOutcome =
       input: object;
       outcome: FixOutcome;
       why: string;
+      /** Of a fix that passed its gates. */
+      facts?: Facts;
       planned?: PlannedFix;
       lookAgain?: true;
     };

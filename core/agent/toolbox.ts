@@ -4,7 +4,17 @@
 // person) and how commands travel.
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
-import type { Attempt, Calls, Fix, FixOutcome, Incident, Seen, Unavailable } from "../plugin/contract.ts";
+import {
+  type Attempt,
+  type Calls,
+  type Facts,
+  type Fix,
+  type FixOutcome,
+  type Incident,
+  mayHaveRun,
+  type Seen,
+  type Unavailable,
+} from "../plugin/contract.ts";
 import { conclude } from "../plugin/inquiry.ts";
 import type { Log } from "../log.ts";
 import { type ApplyParts, applyFix, nothingKnown, type Subject, takeUpFix } from "./apply.ts";
@@ -12,6 +22,7 @@ import { type Answer, asObject, diagnose, knownCall, type Tools } from "./diagno
 import { createFixTurns, type InTurn } from "./fix-turns.ts";
 import { type Asking, gate, type GateParts, type Stopped } from "./gate.ts";
 import type { Unfixed } from "./observer.ts";
+import type { Verdict as Judged } from "./verification.ts";
 import type { EndedFix, OfferedTool, Toolbox, ToolCall, ToolOutcome } from "./responder.ts";
 
 export type ToolboxParts = ApplyParts &
@@ -39,7 +50,10 @@ export function createToolboxes(parts: ToolboxParts, inTurn: InTurn = createFixT
   return (errand) => new IncidentToolbox(parts, errand, inTurn);
 }
 
-type Verdict = { outcome: FixOutcome; why: string; planned?: PlannedFix; lookAgain?: true };
+type Verdict = { outcome: FixOutcome; why: string; facts?: Facts; planned?: PlannedFix; lookAgain?: true };
+
+/** A fix that never began may be sent once more: what kept the first from the host may be over. */
+const NEVER_BEGUN_MAX = 2;
 
 class IncidentToolbox implements Toolbox {
   readonly #parts: ToolboxParts;
@@ -134,21 +148,8 @@ class IncidentToolbox implements Toolbox {
       const why = `the plugin "${plugin}" is not enabled: add it under hosts.${this.#errand.host}.plugins in hosts.yaml`;
       return this.#refuse(tool.name, input, why);
     }
-    const unsure = this.#attempts.find(({ outcome }) => outcome === "unknown" || outcome === "unverified");
-    if (unsure !== undefined) {
-      return this.#refuse(
-        tool.name,
-        input,
-        `what became of "${unsure.fix}" is not known, so nothing more may be changed`,
-      );
-    }
-    if (
-      tool.proof === "never-retry" &&
-      this.#attempts.some(({ fix, outcome }) => fix === tool.name && outcome !== "refused")
-    ) {
-      const why = "it was tried in this incident, and nothing on the host shows what it did: it is never tried again";
-      return this.#refuse(tool.name, input, why);
-    }
+    const enough = this.#enough(tool);
+    if (enough !== undefined) return this.#refuse(tool.name, input, enough);
     const watch = tool.watch(input, options);
     const before = await this.#see(tool.name, watch, signal);
     const blind = Object.entries(before).find(([, finding]) => "unavailable" in finding);
@@ -178,7 +179,7 @@ class IncidentToolbox implements Toolbox {
       this.#errand.record({ kind: "fix-overtaken", tool: tool.name, input, why: begun.overtaken });
       return { outcome: "refused", why: `${begun.overtaken}. Look again before deciding`, lookAgain: true };
     }
-    return this.#attempted(tool.name, input, { outcome: begun.outcome, why: begun.why });
+    return this.#attempted(tool.name, input, judgedAs(begun));
   }
 
   takeUp(left: UnjudgedFix, signal: AbortSignal): Promise<EndedFix> {
@@ -189,13 +190,25 @@ class IncidentToolbox implements Toolbox {
         const reason = "refused" in known ? known.refused : "it is no fix any more";
         const why = `Medic was stopped during it, and cannot ask the host about it now: ${reason}`;
         this.#errand.record({ kind: "fix-judged", tool: name, input, outcome: "unknown", facts: nothingKnown, why });
-        return { tool: name, ...this.#attempted(name, input, { outcome: "unknown", why }) };
+        return { tool: name, ...this.#attempted(name, input, { outcome: "unknown", why, facts: nothingKnown }) };
       }
       const watch = known.tool.watch(known.input, known.options);
       const subject = this.#subject(known.tool, known.input, watch, signal);
-      const { outcome, why } = await takeUpFix(this.#parts, subject, left, signal);
-      return { tool: name, ...this.#attempted(name, input, { outcome, why }) };
+      const verdict = await takeUpFix(this.#parts, subject, left, signal);
+      return { tool: name, ...this.#attempted(name, input, judgedAs(verdict)) };
     });
+  }
+
+  /** Why this incident has had its fixes, whoever asks for another. */
+  #enough({ name, proof }: Fix): string | undefined {
+    const unsure = this.#attempts.find(({ outcome }) => outcome === "unknown" || outcome === "unverified");
+    if (unsure !== undefined) return `what became of "${unsure.fix}" is not known, so nothing more may be changed`;
+    if (proof === "never-retry" && this.#attempts.some((one) => one.fix === name && mayHaveRun(one))) {
+      return "it was tried in this incident, and nothing on the host shows what it did: it is never tried again";
+    }
+    const lost = this.#attempts.filter(({ facts }) => facts?.began === "no").length;
+    if (lost < NEVER_BEGUN_MAX) return undefined;
+    return `${lost} fixes of this incident never began: find out what keeps commands from "${this.#errand.host}"`;
   }
 
   #subject(fix: Fix, input: object, watch: Calls, signal: AbortSignal): Subject {
@@ -217,9 +230,15 @@ class IncidentToolbox implements Toolbox {
   }
 
   #attempted(tool: string, input: object, verdict: Verdict): Verdict {
-    this.#attempts.push({ fix: tool, input, outcome: verdict.outcome, why: verdict.why });
+    const { outcome, why, facts } = verdict;
+    this.#attempts.push({ fix: tool, input, outcome, why, ...(facts === undefined ? {} : { facts }) });
     return verdict;
   }
+}
+
+/** What responders hear of a verdict. */
+function judgedAs({ outcome, why, facts }: Judged): Verdict {
+  return { outcome, why, facts };
 }
 
 function toolCall(call: Calls[string]): ToolCall {

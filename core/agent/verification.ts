@@ -1,8 +1,8 @@
 // Verification: did the fix work, as the host shows it? Polls what the fix watches until there is a verdict. A fix is
 // judged by three facts: it *began* (its claim), something *changed* (the marker), the service is *healthy* and stays so
 // with the same marker. `fixed` needs all three; nothing a model or an exit code says can replace one.
-import type { Calls, Fix, FixOutcome, Found, Seen } from "../plugin/contract.ts";
-import type { Dispatch, Fact, Facts } from "../incident/fix.ts";
+import type { Dispatch } from "../incident/fix.ts";
+import type { Calls, Fact, Facts, Fix, FixOutcome, Found, Seen } from "../plugin/contract.ts";
 
 export type Verdict = { outcome: FixOutcome; facts: Facts; why: string; marker?: string; firstHealthyAt?: string };
 

@@ -1,9 +1,8 @@
 // An incident's story for people: what was seen, done, proven, and why nothing more. Pure: a record and its events in,
 // lines out; `explain`, `investigate` and the demo's timeline print them.
-import type { Facts } from "../incident/fix.ts";
 import type { Asked, IncidentRecord, JournalEvent } from "../incident/incident.ts";
-import type { Command } from "../plugin/contract.ts";
 import { commandText, printable } from "../incident/shown.ts";
+import { type Command, type Facts, mayHaveRun } from "../plugin/contract.ts";
 import type { Output } from "./context.ts";
 
 type Paint = Output["paint"];
@@ -148,7 +147,7 @@ export function stateInWords({ state, durationSeconds, dryRun }: IncidentRecord)
 
 function whyNothingMore({ state, attempts, dryRun }: IncidentRecord): string {
   if (dryRun === true) return "it was a dry run: Medic looked and planned, and nothing was run";
-  const tried = attempts.filter(({ outcome }) => outcome !== "refused").length;
+  const tried = attempts.filter(mayHaveRun).length;
   switch (state.is) {
     case "resolved":
       return state.by === "medic"

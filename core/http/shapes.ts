@@ -44,6 +44,7 @@ const attemptShape = v.object({
   input: v.record(v.string(), v.unknown()),
   outcome: v.string(),
   why: v.string(),
+  facts: v.optional(v.object({ began: v.string(), changed: v.string(), healthy: v.string() })),
 });
 
 /** One incident as it stands. `alertCleared` in a resolved state: whether the monitor agrees. */

@@ -1,22 +1,21 @@
 // How an incident ends whose work is over or was broken off: what its last fix, and what is known of it, make of it. Pure:
 // events in, events out. It refuses to know who broke it off, and when.
-import type { FixOutcome } from "../plugin/contract.ts";
+import type { Facts, FixOutcome } from "../plugin/contract.ts";
 import { type IncidentEvent, type IncidentRecord, type PlannedFix, unjudgedFix } from "./incident.ts";
 
 /** A fix that ran, or did not, and what it came to. */
-export type EndedFix = { tool: string; outcome: FixOutcome; why: string; planned?: PlannedFix };
+export type EndedFix = { tool: string; outcome: FixOutcome; why: string; facts?: Facts; planned?: PlannedFix };
 
 /** How an incident ends that was about one fix. */
-export function endOfFix({ tool, outcome, why, planned }: EndedFix): IncidentEvent {
+export function endOfFix({ tool, outcome, why, facts, planned }: EndedFix): IncidentEvent {
   const said = `${tool}: ${outcome}: ${why}`;
+  // Nothing was changed, so there is nothing for anybody to look after.
+  if (outcome === "refused" || facts?.began === "no") return { kind: "dismissed", reason: said };
   switch (outcome) {
     case "fixed":
       return { kind: "resolved", by: "medic", why };
     case "recovered":
       return { kind: "resolved", by: "itself", why };
-    case "refused":
-      // Nothing was changed, so there is nothing for anybody to look after.
-      return { kind: "dismissed", reason: said };
     default:
       return { kind: "escalated", reason: said, ...(planned === undefined ? {} : { planned }) };
   }

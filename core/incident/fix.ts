@@ -39,10 +39,6 @@ export type Dispatch =
   /** `steps`: how many began, where their claims tell. */
   | { is: "unknown"; steps?: number; why: string };
 
-/** *began*: its claim was taken; *changed*: the marker moved; *healthy*: as the host shows it now. */
-export type Facts = { began: Fact; changed: Fact; healthy: Fact };
-export type Fact = "yes" | "no" | "unknown";
-
 /** A fix that was started and not judged, with what is known of its steps so far. */
 export type UnjudgedFix = { intent: Intent; dispatch?: Dispatch };
 

@@ -13,9 +13,9 @@
 //   resolved{by, alertCleared: waiting} ─▶ alertCleared: yes      (the monitor says so too)
 //   resolved ─▶ open                                      (it fires anew soon after: the same story, its attempts `earlier`)
 //   resolved{…waiting} ─▶ open ─▶ escalated               (limits.clearWithin is over, and the monitor still says it fires)
-import type { Attempt, Command, FixOutcome, Risk } from "../plugin/contract.ts";
+import type { Attempt, Command, Facts, FixOutcome, Risk } from "../plugin/contract.ts";
 import type { Alert, Target } from "./alert.ts";
-import type { Dispatch, Facts, Intent, UnjudgedFix } from "./fix.ts";
+import type { Dispatch, Intent, UnjudgedFix } from "./fix.ts";
 import type { Written } from "./house-event.ts";
 import type { ModelEvent } from "./model-event.ts";
 

@@ -186,12 +186,12 @@ function alertsOf({ journal }: IntakeParts, { id }: IncidentRecord): Alert[] {
   });
 }
 
-/** An incident that this alert went to before hosts.yaml was changed; under its key nothing would ever reach it again. */
-function findOld(parts: IntakeParts, key: string, alert: Alert): IncidentRecord | undefined {
-  if (isFromPerson(alert)) return undefined;
+/** Incidents that this alert went to before hosts.yaml was changed; under their keys nothing would ever reach them again. */
+function findOld(parts: IntakeParts, key: string, alert: Alert): IncidentRecord[] {
+  if (isFromPerson(alert)) return [];
   return parts.journal
     .holding(alert.fingerprint)
-    .find((one) => one.key !== key && one.alert.source === alert.source && hasMoved(parts, one, alert.fingerprint));
+    .filter((one) => one.key !== key && one.alert.source === alert.source && hasMoved(parts, one, alert.fingerprint));
 }
 
 /** By its newest alert of this fingerprint: two services that share one by mistake are left apart. */
@@ -203,9 +203,12 @@ function hasMoved(parts: IntakeParts, record: IncidentRecord, fingerprint: strin
 }
 
 function leaveOld(parts: IntakeParts, key: string, alert: Alert): void {
-  const old = findOld(parts, key, alert);
-  if (old === undefined || !isIdle(old) || !old.firing.every((one) => hasMoved(parts, old, one))) return;
-  parts.journal.append(dismissal(old, `its alerts now go to ${key}`));
+  const why = `its alerts now go to ${key}`;
+  for (const old of findOld(parts, key, alert)) {
+    if (!old.firing.every((one) => hasMoved(parts, old, one))) continue;
+    if (waitsForClearing(old)) note(parts, old, { kind: "clearing-dropped", why });
+    else if (isIdle(old)) parts.journal.append(dismissal(old, why));
+  }
 }
 
 function open(parts: IntakeParts, key: string, target: Target, alert: Alert): string {
@@ -218,7 +221,8 @@ function open(parts: IntakeParts, key: string, target: Target, alert: Alert): st
 
 function resolve(parts: IntakeParts, key: string, alert: Alert): string | undefined {
   const known = parts.journal.findLive(key);
-  const live = known?.firing.includes(alert.fingerprint) === true ? known : (findOld(parts, key, alert) ?? known);
+  const live =
+    known?.firing.includes(alert.fingerprint) === true ? known : (findOld(parts, key, alert).at(-1) ?? known);
   if (live === undefined) return resolveLate(parts, key, alert);
   const isLast = live.firing.every((fingerprint) => fingerprint === alert.fingerprint);
   note(parts, live, { kind: "alert-resolved", alert, allResolved: isLast });

@@ -28,12 +28,12 @@ export function readWaiting(sql: Sql): IncidentRecord[] {
   return recordsOf(sql.all(`SELECT record FROM incidents WHERE ${WAITING} ORDER BY opened`));
 }
 
-/** Those that new alerts fold into and that hold this fingerprint as firing. */
+export const HOLDING = `SELECT record FROM firing JOIN incidents ON incidents.id = firing.incident
+                         WHERE fingerprint = ? ORDER BY opened`;
+
+/** Those that hold this fingerprint as firing and are live, or wait for their monitor; oldest first. */
 export function readHolding(sql: Sql, fingerprint: string): IncidentRecord[] {
-  // As it stands in the text, which is faster found than read.
-  const written = JSON.stringify(fingerprint);
-  const rows = sql.all("SELECT record FROM incidents WHERE live = 1 AND instr(record, ?) > 0", written);
-  return recordsOf(rows).filter(({ firing }) => firing.includes(fingerprint));
+  return recordsOf(sql.all(HOLDING, fingerprint));
 }
 
 /** What people said of maintenance since a time, oldest first. */

@@ -76,6 +76,14 @@ const STEPS: readonly string[] = [
      BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;`,
 
   `CREATE INDEX incidents_waiting ON incidents (opened) WHERE ${WAITING};`,
+
+  // Which incident an alert belongs to, whatever its key; and attempts carry their facts from here on.
+  `CREATE TABLE firing (
+     fingerprint TEXT NOT NULL,
+     incident TEXT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+     PRIMARY KEY (fingerprint, incident)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX firing_of_incident ON firing (incident);`,
 ];
 
 /** Keeps a copy of an older form beside the file, before `migrate` changes it: an older Medic reads only that one. */

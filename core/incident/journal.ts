@@ -175,7 +175,7 @@ export class Journal {
     return recordOf(this.#sql.all("SELECT record FROM incidents WHERE key = ? ORDER BY opened DESC LIMIT 1", key)[0]);
   }
 
-  /** Live incidents, whatever their key, of which this alert fires. */
+  /** Incidents, whatever their key, of which this alert fires: live ones, and those that wait for their monitor. */
   holding(fingerprint: string): IncidentRecord[] {
     return readHolding(this.#sql, fingerprint);
   }

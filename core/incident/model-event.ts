@@ -1,11 +1,11 @@
 // What is written down of a conversation with a model: what it said and used, what it asked for, and what became of that.
 // Enough to make anew what it was given; its thinking is kept nowhere. Knows no model and no wire.
-import type { Attempt, FixOutcome } from "../plugin/contract.ts";
+import type { Attempt, Facts, FixOutcome } from "../plugin/contract.ts";
 
 /** One call of a model's reply; redacted and bounded. */
 export type TurnCall = { id: string; tool: string } & (
   | { is: "diagnostic" }
-  | { is: "fix"; input: object; outcome: FixOutcome; why: string; planned?: true }
+  | { is: "fix"; input: object; outcome: FixOutcome; why: string; facts?: Facts; planned?: true }
   | { is: "not-run"; input: object; why: string }
 );
 

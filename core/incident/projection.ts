@@ -1,6 +1,6 @@
 // Each incident as its events tell it, kept beside them so that nobody has to replay. Made by one function, event by
 // event, and made anew when a newer Medic reads the same events differently.
-import { type IncidentRecord, isOver, type JournalEvent } from "./incident.ts";
+import { type IncidentRecord, isOver, type JournalEvent, waitsForClearing } from "./incident.ts";
 import { reduce } from "./reduce.ts";
 import type { Row, Sql } from "./sql.ts";
 
@@ -19,10 +19,26 @@ export function project(sql: Sql, event: JournalEvent): void {
     const set = "state = ?, live = ?, changed = ?, record = ?";
     sql.run(`UPDATE incidents SET ${set} WHERE id = ?`, state.is, live, event.sequence, json, id);
   }
+  projectFiring(sql, id, before === undefined ? [] : held(before), held(record));
+}
+
+/** The alerts that a monitor may still say something of. */
+function held(record: IncidentRecord): readonly string[] {
+  return !isOver(record.state) || waitsForClearing(record) ? record.firing : [];
+}
+
+function projectFiring(sql: Sql, incident: string, before: readonly string[], now: readonly string[]): void {
+  for (const fingerprint of before.filter((one) => !now.includes(one))) {
+    sql.run("DELETE FROM firing WHERE fingerprint = ? AND incident = ?", fingerprint, incident);
+  }
+  for (const fingerprint of now.filter((one) => !before.includes(one))) {
+    sql.run("INSERT INTO firing (fingerprint, incident) VALUES (?, ?)", fingerprint, incident);
+  }
 }
 
 /** Replays all events. */
 export function projectAnew(sql: Sql): void {
+  sql.run("DELETE FROM firing");
   sql.run("DELETE FROM incidents");
   const events = sql.each("SELECT body FROM events WHERE incident IS NOT NULL ORDER BY sequence");
   for (const row of events) project(sql, eventOf(row));

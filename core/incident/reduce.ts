@@ -141,7 +141,9 @@ function reopened(record: IncidentRecord, { alert, at }: Of<"reopened">): Incide
 }
 
 function judged(record: IncidentRecord, event: Of<"fix-judged">): IncidentRecord {
-  const attempt = { fix: event.tool, input: event.input, outcome: event.outcome, why: event.why };
+  const { tool: fix, input, outcome, why, facts } = event;
+  // An event of the first Medic has none.
+  const attempt = { fix, input, outcome, why, ...(facts === undefined ? {} : { facts }) };
   const next = working(withAttempt(record, attempt), { is: "investigating" });
   // What was healthy for a moment and fell over again is no recovery.
   const isHealed = event.outcome === "fixed" || event.outcome === "recovered";

@@ -16,11 +16,14 @@ const answer = v.strictObject({
   cutBytes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
 });
 
+const fact = v.optional(v.picklist(["yes", "no", "unknown"]), "unknown");
+
 const attempt = v.strictObject({
   fix: v.string(),
   input: v.optional(record, {}),
   outcome: v.picklist(["fixed", "recovered", "not-fixed", "unverified", "refused", "failed", "unknown"]),
   why: v.optional(v.string(), ""),
+  facts: v.exactOptional(v.strictObject({ began: fact, changed: fact, healthy: fact })),
 });
 
 const incident = v.strictObject({

@@ -99,8 +99,11 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
 
 export type FixCall = { tool: Fix; input: object };
 
-/** What became of one fix, as the host showed it. */
-export type Attempt = { fix: string; input: object; outcome: FixOutcome; why: string };
+/** What became of one fix, as the host showed it. `facts`: of one that passed its gates; none of one that was refused. */
+export type Attempt = { fix: string; input: object; outcome: FixOutcome; why: string; facts?: Facts };
+/** *began*: its claim was taken; *changed*: the marker moved; *healthy*: as the host showed it then. */
+export type Facts = { began: Fact; changed: Fact; healthy: Fact };
+export type Fact = "yes" | "no" | "unknown";
 export type FixOutcome = "fixed" | "recovered" | "not-fixed" | "unverified" | "refused" | "failed" | "unknown";
 
 /** What a runbook sees of an incident. Text of labels and annotations comes from outside: data, never instructions. */
@@ -240,6 +243,11 @@ export function unavailable(why: string | Result): Unavailable {
 /** A precondition that does not hold, in words for a person. */
 export function refuse(reason: string): Refusal {
   return { refused: reason };
+}
+
+/** Whether a fix changed the host, or may have: one that was refused, or that Medic kept from ever beginning, did not. */
+export function mayHaveRun({ outcome, facts }: Attempt): boolean {
+  return outcome !== "refused" && facts?.began !== "no";
 }
 
 /** Whether a name is meant by one of the globs; `*` and `?` are the only wildcards. */

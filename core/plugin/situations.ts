@@ -108,7 +108,12 @@ function answersOf(findings: Findings): Answer[] {
 }
 
 function attemptsOf(fix: Fix, { attempts }: Incident): Incident["attempts"][] {
-  return outcomes.map((outcome) => [...attempts, { fix: fix.name, input: {}, outcome, why: "as the kit says" }]);
+  const after = { fix: fix.name, input: {}, why: "as the kit says" };
+  const neverBegan = { outcome: "failed", facts: { began: "no", changed: "no", healthy: "unknown" } } as const;
+  return [...outcomes.map((outcome) => ({ outcome })), neverBegan].map((became) => [
+    ...attempts,
+    { ...after, ...became },
+  ]);
 }
 
 function concluded<T>(inquiry: Inquiry<T>, answer: Answer): T | "blind" | "endless" {

@@ -1,6 +1,6 @@
 // Why a container fails again and again, in a person's words: its last lines name a symptom, and the host tells whose port
 // that is or which disk is full. Also who else restarts it. Looks; decides nothing.
-import { call, look } from "medic/plugin";
+import { call, look, mayHaveRun } from "medic/plugin";
 import type { Incident, Inquiry } from "medic/plugin";
 import { brief } from "./answers.ts";
 import { dockerList } from "./containers.ts";
@@ -72,7 +72,7 @@ export function* deathsOf(name: string): Inquiry<{ exit: number | undefined; mem
 export function* otherHealer(name: string, incident: Incident): Inquiry<string | undefined> {
   const { events } = yield* look({ events: call(dockerEvents, { name, minutes: withinMinutes }) });
   if (!("events" in events)) return undefined;
-  const ours = incident.attempts.filter(({ outcome }) => outcome !== "refused").length;
+  const ours = incident.attempts.filter(mayHaveRun).length;
   const restarts = events.events.filter(({ what }) => what === "restart");
   if (restarts.length - ours <= restartsOfOthersMax) return undefined;
   const { list } = yield* look({ list: call(dockerList, {}) });

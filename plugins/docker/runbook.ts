@@ -4,7 +4,7 @@
 //   gone, held, paused, restarting, not running, unhealthy, cut off ─▶ its branch below
 //   running and starting up ─▶ wait ─▶ judge again
 //   running and well        ─▶ well, if the host shows that it came back; else escalate: the alert sees more than docker
-import { call, look, matches, need, pause, runbook } from "medic/plugin";
+import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plugin";
 import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
 import { brief } from "./answers.ts";
@@ -163,10 +163,7 @@ function* dying({ name, exit, restartCount }: Container): Inquiry<Decision> {
   return { escalate: yield* withLastWords(name, why) };
 }
 
-/** Whether a fix of this container was begun; a fix that names none was of the incident's own. */
+/** Whether a fix of this container may have run; a fix that names none was of the incident's own. */
 function triedIn({ attempts, service }: Incident, name: string): boolean {
-  return attempts.some(({ outcome, input }) => {
-    const of = "name" in input ? input.name : service;
-    return outcome !== "refused" && of === name;
-  });
+  return attempts.filter(mayHaveRun).some(({ input }) => ("name" in input ? input.name : service) === name);
 }

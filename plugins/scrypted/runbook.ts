@@ -1,6 +1,6 @@
 // What to do when an alert says that Scrypted does not answer. It restarts it once, when nothing says that a restart
 // would be wrong: a second instance on its database, a full disk, a missing device, a start that is not over yet.
-import { call, look, matches, need, pause, runbook } from "medic/plugin";
+import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plugin";
 import type { Call, Decision, Inquiry, Seen } from "medic/plugin";
 import { brief } from "medic/plugins/docker";
 import type { Container } from "medic/plugins/docker";
@@ -43,7 +43,7 @@ export const scryptedDoesNotAnswer = runbook({
         if (status.run !== run) return { escalate: keepsDying(status) };
       }
       if (isWell(status, probe)) return { well: "/login answers" };
-      const tried = incident.attempts.findLast(({ outcome }) => outcome !== "refused");
+      const tried = incident.attempts.findLast(mayHaveRun);
       if (tried !== undefined) return { escalate: `${tried.fix} did not bring it back: ${probe.why}` };
       const reason = hopeless(status, options);
       if (reason !== undefined) return { escalate: reason };

@@ -1,6 +1,6 @@
 // The runbook for a journal that fills its disk: a person is asked to let its oldest lines go. journald keeps to its own
 // bounds; a full disk below it is what it cannot mend.
-import { call, matches, need, runbook } from "medic/plugin";
+import { call, matches, mayHaveRun, need, runbook } from "medic/plugin";
 import type { Decision, Inquiry } from "medic/plugin";
 import { journald, systemdVacuumJournal } from "./drastic.ts";
 import type { SystemdOptions } from "./inputs.ts";
@@ -21,7 +21,7 @@ export const journalFull = runbook({
     const takes = Math.floor(space.bytes / mebibyte);
     const free = Math.floor(space.freeBytes / mebibyte);
     const figures = `the journal takes ${takes} MiB; ${space.mount} is ${space.usedPercent} % full, ${free} MiB free`;
-    const vacuumed = incident.attempts.some(({ outcome }) => outcome !== "refused");
+    const vacuumed = incident.attempts.some(mayHaveRun);
     if (space.usedPercent < fullPercent)
       return vacuumed ? { well: figures } : { escalate: `no disk is full: ${figures}` };
     if (vacuumed) return { escalate: `its oldest lines are gone and the disk is still full: ${figures}` };

@@ -1,6 +1,6 @@
 // What to do about a unit that an alert names. It starts what stopped, once; what fails again, fails for a reason that
 // only a person can mend, and that reason is what the escalation tells.
-import { call, look, matches, need, pause, runbook } from "medic/plugin";
+import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plugin";
 import type { Attempt, Decision, Incident, Inquiry } from "medic/plugin";
 import { systemdRestartDependency } from "./dependency.ts";
 import { systemdStart } from "./fixes.ts";
@@ -108,7 +108,7 @@ function* stopped(
 ): Inquiry<Decision> {
   if (neverRan(status)) return yield* escalation(unit, "its program never ran", status);
   const { needs } = yield* look({ needs: call(systemdDependencies, { unit }) });
-  const tried = attempts.filter(({ outcome }) => outcome !== "refused");
+  const tried = attempts.filter(mayHaveRun);
   if ("broken" in needs && needs.broken.length > 0) {
     const [dependency, another] = needs.broken;
     const mayHeal = another === undefined && matches(options.units, dependency);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { toyAgent } from "../support/agent.ts";
 import { on, reasonOf, well, work } from "../support/claude.ts";
+import { transportError } from "../support/toy.ts";
 import { breaksOff, failsMidway, FakeModel, fails, hangs, says, type Said } from "../support/fake-model.ts";
 
 describe("the claude responder and replies that are not whole", () => {
@@ -174,6 +175,23 @@ describe("the claude responder and an API that fails", () => {
     const { conclusion } = await work(model);
     assert.equal(conclusion.is, "well");
     assert.match(reasonOf(conclusion), /^lamp_on: .*not asked again: the API key is not accepted/);
+  });
+
+  it("tells the model that a fix never began, so that it may ask for it once more", async () => {
+    const agent = toyAgent();
+    let isLost = true;
+    agent.host.intercept = (_argv, { claim }) => {
+      if (claim === undefined || !isLost) return undefined;
+      isLost = false;
+      throw transportError("ConnectionLost", true);
+    };
+    await using model = await FakeModel.start([says({ calls: [on] }), says({ calls: [on] }), says(well)]);
+    const { conclusion } = await work(model, {}, agent);
+    const [first, second] = [1, 2].map((request) => JSON.stringify(model.lastBlocks(request)));
+    assert.match(first ?? "", /facts.*began\\+":\\+"no/);
+    assert.match(second ?? "", /facts.*began\\+":\\+"yes/);
+    assert.equal(conclusion.is, "well");
+    assert.equal(agent.host.lamps.get("lamp")?.run, 2);
   });
 
   it("proves nothing by a fix that came before it was asked", async () => {

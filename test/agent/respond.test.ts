@@ -27,7 +27,59 @@ function toyRespond(agent: ReturnType<typeof toyAgent>, responders?: readonly Re
   return (record: IncidentRecord = toyRecord) => respond(record, never);
 }
 
+/** The first dispatches are held up on the way and never take their claims. */
+function losing(agent: ReturnType<typeof toyAgent>, dispatches: number): void {
+  let lost = 0;
+  agent.host.intercept = (_argv, { claim }) => {
+    if (claim === undefined || lost >= dispatches) return undefined;
+    lost++;
+    throw transportError("ConnectionLost", true);
+  };
+}
+
 const saysWell: Responder = { name: "claude", work: async () => ({ is: "well", why: "I restarted it, all is fine" }) };
+
+describe("a fix that never began", () => {
+  it("is decided anew by the runbook, which is told that nothing ran, and happens once", async () => {
+    const agent = toyAgent();
+    losing(agent, 1);
+    await toyRespond(agent)();
+    const judged = agent.events.filter((event) => event.kind === "fix-judged");
+    assert.deepEqual(
+      judged.map(({ outcome, facts }) => [outcome, facts.began]),
+      [
+        ["failed", "no"],
+        ["fixed", "yes"],
+      ],
+    );
+    assert.equal(agent.host.lamps.get("lamp")?.run, 2);
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "resolved" && last.by === "medic");
+  });
+
+  it("is not sent a third time", async () => {
+    const agent = toyAgent();
+    losing(agent, 9);
+    await toyRespond(agent)();
+    assert.equal(agent.events.filter(({ kind }) => kind === "fix-started").length, 2);
+    const last = agent.events.at(-1);
+    assert.ok(last?.kind === "escalated");
+    assert.match(last.reason, /2 fixes of this incident never began: find out what keeps commands from "toy-host"/);
+    assert.equal(agent.host.lamps.get("lamp")?.run, 1);
+  });
+
+  it("counts also when another process sent it, and one that began is not decided anew", async () => {
+    for (const [began, starts] of [["no", 1] as const, ["yes", 0] as const]) {
+      const agent = toyAgent();
+      const facts = { began, changed: "no", healthy: "unknown" } as const;
+      const attempt = { fix: "lamp_on", input: { name: "lamp" }, outcome: "failed", why: "x", facts } as const;
+      // In turn on purpose: one agent after the other.
+      // oxlint-disable-next-line no-await-in-loop
+      await toyRespond(agent)({ ...toyRecord, attempts: [attempt] });
+      assert.equal(agent.events.filter(({ kind }) => kind === "fix-started").length, starts, began);
+    }
+  });
+});
 
 describe("one incident", () => {
   it("is seen, fixed, proven and resolved by Medic", async () => {
@@ -80,9 +132,10 @@ describe("one incident", () => {
 
   it("is escalated, and nothing repeated, when the link is lost in the middle of the fix", async () => {
     const agent = toyAgent();
-    agent.host.intercept = (argv) => {
-      if (argv.at(-2) === "on") throw transportError("ConnectionLost", true);
-      return undefined;
+    agent.host.intercept = (_argv, { claim }) => {
+      if (claim === undefined) return undefined;
+      agent.host.take(claim);
+      throw transportError("ConnectionLost", true);
     };
     await toyRespond(agent)();
     assert.equal(agent.events.at(-1)?.kind, "escalated");

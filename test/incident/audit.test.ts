@@ -42,7 +42,8 @@ describe("an audit", () => {
     ] as const) {
       const { database, journal } = three();
       assert.deepEqual(journal.verify(), { intact: true, events: 5 });
-      database.exec(sql);
+      // As somebody would who opens the file with a tool of his own.
+      database.exec(`PRAGMA foreign_keys = OFF; ${sql}`);
       const audited = journal.audit();
       assert.ok(!audited.intact, sql);
       assert.equal(audited.sequence, sequence, sql);

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import type { IncidentEvent } from "../../core/incident/incident.ts";
+import { createJournal } from "../../core/incident/journal.ts";
+import { HOLDING } from "../../core/incident/journal-reads.ts";
 import { targetOf } from "../../core/incident/target.ts";
 import { alert, known, settings, world } from "./world.ts";
 
@@ -73,6 +76,33 @@ describe("an incident whose alerts have another key since hosts.yaml was changed
     rules = [{ match: { service: "scrypted" }, host: "nexus", service: "caddy" }];
     await opened();
     assert.equal(journal.incident(both)?.state.is, "dismissed");
+  });
+
+  it("hears its monitor too when it was healed and only waits for that", async () => {
+    const { opened, intake, record, learn, state } = growing();
+    const old = await opened(ofVega);
+    const healed: IncidentEvent = { kind: "resolved", by: "medic", why: "it runs" };
+    record(old, { kind: "reopened", why: "x" }, healed);
+    learn();
+    await intake.accept([{ ...ofVega, status: "resolved" }]);
+    assert.deepEqual(state(old), { is: "resolved", by: "medic", why: "it runs", alertCleared: "yes" });
+  });
+
+  it("waits for its monitor no longer when it was healed and the alert fires under the new key", async () => {
+    const { opened, record, learn, state, journal } = growing();
+    const old = await opened(ofVega);
+    record(old, { kind: "reopened", why: "x" }, { kind: "resolved", by: "medic", why: "it runs" });
+    learn();
+    assert.notEqual(await opened(ofVega), old);
+    assert.deepEqual(state(old), { is: "resolved", by: "medic", why: "it runs" });
+    assert.deepEqual(journal.waitingForClearing(), []);
+  });
+
+  it("is looked for by an index, however many incidents are live", () => {
+    const database = new DatabaseSync(":memory:");
+    createJournal(database, "test", { now: Date.now });
+    const plan = database.prepare(`EXPLAIN QUERY PLAN ${HOLDING}`).all("f1");
+    assert.doesNotMatch(plan.map(({ detail }) => String(detail)).join("\n"), /SCAN/);
   });
 
   it("takes a question back that still stood", async () => {

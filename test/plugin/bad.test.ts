@@ -169,7 +169,10 @@ const bads: readonly Bad[] = [
     rule: "pure",
     why: /decide uses new Date\(\)/,
     edits: [
-      inPlugin("if (incident.attempts.length > 0)", "if (new Date().getTime() > 0 && incident.attempts.length > 0)"),
+      inPlugin(
+        "if (incident.attempts.some(mayHaveRun))",
+        "if (new Date().getTime() > 0 && incident.attempts.some(mayHaveRun))",
+      ),
     ],
   },
   {
@@ -317,8 +320,8 @@ const bads: readonly Bad[] = [
     why: /never ends after unknown/,
     edits: [
       inPlugin(
-        "if (incident.attempts.length > 0) return",
-        'while (incident.attempts[0]?.outcome === "unknown") yield* need({ status: call(fanStatus, {}) });\n    if (incident.attempts.length > 0) return',
+        "if (incident.attempts.some(mayHaveRun)) return",
+        'while (incident.attempts[0]?.outcome === "unknown") yield* need({ status: call(fanStatus, {}) });\n    if (incident.attempts.some(mayHaveRun)) return',
       ),
     ],
   },
@@ -328,8 +331,8 @@ const bads: readonly Bad[] = [
     why: /ends without saying why after failed/,
     edits: [
       inPlugin(
-        "if (incident.attempts.length > 0) return",
-        'if (incident.attempts[0]?.outcome === "failed") return { escalate: " " };\n    if (incident.attempts.length > 0) return',
+        "if (incident.attempts.some(mayHaveRun)) return",
+        'if (incident.attempts[0]?.outcome === "failed") return { escalate: " " };\n    if (incident.attempts.some(mayHaveRun)) return',
       ),
     ],
   },

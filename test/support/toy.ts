@@ -7,6 +7,7 @@ import {
   diagnostic,
   fix,
   matches,
+  mayHaveRun,
   need,
   refuse,
   runbook,
@@ -70,7 +71,7 @@ export const darkness = runbook({
   *decide(incident) {
     const { status } = yield* need({ status: call(lampStatus, { name: incident.service ?? "lamp" }) });
     if (status.on) return { well: "the lamp is on" };
-    if (incident.attempts.length > 0) return { escalate: "it stays dark" };
+    if (incident.attempts.some(mayHaveRun)) return { escalate: "it stays dark" };
     return { fix: call(lampOn, { name: incident.service ?? "lamp" }) };
   },
 });

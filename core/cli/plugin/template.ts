@@ -22,7 +22,7 @@ type Words = { name: string; tool: string; code: string; title: string };
 function pluginText({ name, tool, code, title }: Words): string {
   return `// The plugin for ${name}: what it can see and mend. It runs nothing itself: it says what to run and how to read the
 // answer, and Medic does the rest.
-import { call, definePlugin, diagnostic, fix, matches, need, refuse, runbook, unavailable } from "medic/plugin";
+import { call, definePlugin, diagnostic, fix, matches, mayHaveRun, need, refuse, runbook, unavailable } from "medic/plugin";
 import * as v from "valibot";
 
 /** What hosts.yaml may say under plugins.${name}; every option has a default. */
@@ -84,7 +84,7 @@ export const ${code}NotRunning = runbook({
   *decide(incident) {
     const { status } = yield* need({ status: call(${code}Status, {}) });
     if (status.active === "active") return { well: "its unit is active" };
-    if (incident.attempts.length > 0) return { escalate: \`it was started and is \${status.active} again (\${status.result})\` };
+    if (incident.attempts.some(mayHaveRun)) return { escalate: \`it was started and is \${status.active} again (\${status.result})\` };
     return { fix: call(${code}Start, {}) };
   },
 });
