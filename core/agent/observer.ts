@@ -2,20 +2,9 @@
 // eyes, ever more seldom, beside everything else and in nobody's turn, until the service is well for as long as the fix
 // would have had to show, or until the fix's time is over. It changes nothing, and refuses to know what the answer is for.
 import type { Observation } from "../incident/incident.ts";
-import type { Calls, Fix, Found, Plan, Seen } from "../plugin/contract.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "./diagnosis.ts";
-import { sightOf } from "./verification.ts";
-
-/** A plan that was not run, and what it was made from. */
-export type Unfixed = {
-  fix: Fix;
-  input: object;
-  plan: Plan;
-  before: Found<Calls>;
-  /** Asks what the fix watches, once, without writing it down. */
-  look(signal: AbortSignal): Promise<Seen<Calls>>;
-};
+import { sightOf, type Unfixed } from "./verification.ts";
 
 export type ObserverParts = {
   /** How long a fix has to stay healthy at most. */
@@ -73,8 +62,12 @@ export function createObserver(parts: ObserverParts): Observer {
 async function outcomeOf(parts: ObserverParts, unfixed: Unfixed, signal: AbortSignal): Promise<Observation> {
   const { fix, plan } = unfixed;
   const { now, sleep } = parts;
-  const began = now();
+  const began = unfixed.plannedAtMs;
   const withinSeconds = plan.withinSeconds ?? fix.withinSeconds;
+  if (now() - began > withinSeconds * 1000) {
+    const seconds = (now() - began) / 1000;
+    return { tool: fix.name, came: "unseen", why: `Medic did not run when its ${withinSeconds} s were over`, seconds };
+  }
   const stableSeconds = Math.min(fix.stableSeconds, parts.stableMax());
   const pauseMax = Math.max(5, withinSeconds / LOOKS) * 1000;
   let well: { since: number; marker: string | undefined } | undefined;

@@ -7,17 +7,17 @@
 //          escalated to a person with what was seen and what a fix would have done
 //
 // It refuses to know how commands travel, what a plugin is for, and which model there is.
-import type { Target } from "../incident/alert.ts";
+import { incidentKey, type Target } from "../incident/alert.ts";
 import { endOfFix } from "../incident/ending.ts";
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, IncidentRecord } from "../incident/incident.ts";
 import type { Calls, Incident } from "../plugin/contract.ts";
 import { agreementOf, isQuestion, questionOf } from "./approval.ts";
-import type { Unfixed } from "./observer.ts";
 import { redactWords } from "./redact.ts";
 import { askRunbooks, type FittingRunbooks, runFix } from "./runbook.ts";
 import type { Conclusion, Responder, Toolbox } from "./responder.ts";
 import type { Errand } from "./toolbox.ts";
+import type { Unfixed } from "./verification.ts";
 
 export type RespondParts = {
   /** In the owner's order. */
@@ -48,14 +48,16 @@ export function createRespond(parts: RespondParts): Respond {
     const { target } = record;
     if ("unclear" in target) return write({ kind: "escalated", reason: target.unclear });
     const { approvalSeconds, now } = parts;
-    const mayAsk = approvalSeconds !== undefined && how.dryRun !== true;
+    const dryRun = how.dryRun === true || record.onlyPlans === true;
+    const mayAsk = approvalSeconds !== undefined && !dryRun;
     const tools = parts.toolboxFor({
-      key: record.key,
+      // Not the record's own: what a person only asked about has the budgets of the service all the same.
+      key: incidentKey(target),
       host: target.host,
       attempts: record.attempts,
       hold: record.wantsHold,
       record: write,
-      dryRun: how.dryRun ?? false,
+      dryRun,
       observe: (unfixed) => how.observe?.(record.id, unfixed),
       agreedTo: agreementOf(record, target.host, now),
       refusal: record.refusal,
@@ -82,7 +84,7 @@ export function createRespond(parts: RespondParts): Respond {
       const shown = { reason: proven.reason, evidence, expiresAtMs };
       return write(questionOf(record, target.host, proven.planned, shown));
     }
-    end(proven, tools, write);
+    end(proven, tools, write, record.onlyPlans === true);
   };
 }
 
@@ -171,12 +173,14 @@ function lastFix(tools: Toolbox): Incident["attempts"][number] | undefined {
   return tools.attempts.findLast(({ outcome }) => outcome !== "refused");
 }
 
-function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEvent) => void): void {
+function end(conclusion: Conclusion, tools: Toolbox, write: (event: IncidentEvent) => void, onlyPlans: boolean): void {
   if (conclusion.is === "well") {
     const ours = lastFix(tools)?.outcome === "fixed";
     return write({ kind: "resolved", by: ours ? "medic" : "itself", why: conclusion.why });
   }
   const planned = conclusion.is === "escalate" ? conclusion.planned : undefined;
+  // Whoever only asked was told; with a plan it goes on until it was seen what becomes of the service.
+  if (onlyPlans && planned === undefined) return write({ kind: "dismissed", reason: conclusion.reason });
   write({ kind: "escalated", reason: conclusion.reason, ...(planned === undefined ? {} : { planned }) });
 }
 

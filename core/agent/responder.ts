@@ -3,7 +3,9 @@
 import type { EndedFix } from "../incident/ending.ts";
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
-import type { Calls, Diagnostic, Facts, Fix, FixOutcome, Incident, Seen } from "../plugin/contract.ts";
+import type { Unfixed } from "./verification.ts";
+import type { LeftPlan } from "../incident/observation.ts";
+import type { Calls, Diagnostic, Facts, Fix, FixOutcome, Incident, Refusal, Seen } from "../plugin/contract.ts";
 
 /** One tool call as a responder asks for it; the input is checked by the toolbox. */
 export type ToolCall = { tool: string; input: unknown };
@@ -39,6 +41,8 @@ export interface Toolbox {
   turn(calls: readonly ToolCall[], signal: AbortSignal): Promise<ToolOutcome[]>;
   /** Follows a fix that another process left to its verdict; never runs a step. Throws only when aborted. */
   takeUp(left: UnjudgedFix, signal: AbortSignal): Promise<EndedFix>;
+  /** What a dry run of an earlier process planned, to be looked at on; or why that cannot be. */
+  unfixed(left: Pick<LeftPlan, "planned" | "plannedAtMs">): Unfixed | Refusal;
   /** One round of a runbook's inquiry. */
   ask<C extends Calls>(calls: C, signal: AbortSignal): Promise<Seen<C>>;
   /** Fixes that ran or were refused in this incident, oldest first. */

@@ -4,14 +4,18 @@
 // person) and how commands travel.
 import type { UnjudgedFix } from "../incident/fix.ts";
 import type { Asked, IncidentEvent, PlannedFix } from "../incident/incident.ts";
+import type { LeftPlan } from "../incident/observation.ts";
 import {
   type Attempt,
   type Calls,
   type Facts,
   type Fix,
   type FixOutcome,
+  type Found,
   type Incident,
   mayHaveRun,
+  type Plan,
+  type Refusal,
   type Seen,
   type Unavailable,
 } from "../plugin/contract.ts";
@@ -21,8 +25,8 @@ import { type ApplyParts, applyFix, nothingKnown, type Subject, takeUpFix } from
 import { type Answer, asObject, diagnose, knownCall, type Tools } from "./diagnosis.ts";
 import { createFixTurns, type InTurn } from "./fix-turns.ts";
 import { type Asking, gate, type GateParts, type Stopped } from "./gate.ts";
-import type { Unfixed } from "./observer.ts";
-import type { Verdict as Judged } from "./verification.ts";
+import { presentable } from "./redact.ts";
+import type { Unfixed, Verdict as Judged } from "./verification.ts";
 import type { EndedFix, OfferedTool, Toolbox, ToolCall, ToolOutcome } from "./responder.ts";
 
 export type ToolboxParts = ApplyParts &
@@ -165,9 +169,10 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in plan) return this.#refuse(tool.name, input, plan.refused);
     const gated = gate(this.#parts, this.#errand, tool, input, plan);
     if ("why" in gated) {
-      const verdict = this.#stop(tool.name, input, gated);
-      const look = async (until: AbortSignal): Promise<Seen<Calls>> => (await this.#look(watch, until)).seen;
-      if (gated.isDry === true) this.#errand.observe?.({ fix: tool, input, plan, before, look });
+      const plannedAtMs = this.#parts.now();
+      const verdict = this.#stop(tool, input, gated, { plan, before });
+      const look = this.#looking(watch);
+      if (gated.isDry === true) this.#errand.observe?.({ fix: tool, input, plan, before, plannedAtMs, look });
       return verdict;
     }
     await this.#errand.beforeFix?.(plan.touches);
@@ -199,6 +204,20 @@ class IncidentToolbox implements Toolbox {
     });
   }
 
+  unfixed({ planned, plannedAtMs }: Pick<LeftPlan, "planned" | "plannedAtMs">): Unfixed | Refusal {
+    const { tool: name, input, before, withinSeconds } = planned;
+    const known = knownCall(this.#parts.tools, this.#errand.host, { tool: name, input });
+    if ("refused" in known) return known;
+    if (known.tool.kind !== "fix" || before === undefined) return { refused: "it was planned by another Medic" };
+    const plan = { ...planned, ...(withinSeconds === undefined ? {} : { withinSeconds }) };
+    const look = this.#looking(known.tool.watch(known.input, known.options));
+    return { fix: known.tool, input: known.input, plan, before, plannedAtMs, look };
+  }
+
+  #looking(watch: Calls): Unfixed["look"] {
+    return async (signal) => (await this.#look(watch, signal)).seen;
+  }
+
   /** Why this incident has had its fixes, whoever asks for another. */
   #enough({ name, proof }: Fix): string | undefined {
     const unsure = this.#attempts.find(({ outcome }) => outcome === "unknown" || outcome === "unverified");
@@ -216,10 +235,18 @@ class IncidentToolbox implements Toolbox {
     return { host, fix, input, record, look: async () => (await this.#look(watch, signal)).seen };
   }
 
-  #stop(tool: string, input: object, { why, planned, isDry }: Stopped): Verdict {
+  #stop(
+    { name: tool, withinSeconds: own }: Fix,
+    input: object,
+    { why, planned, isDry }: Stopped,
+    { plan, before }: { plan: Plan; before: Found<Calls> },
+  ): Verdict {
     const isAsked = planned?.asks !== undefined && this.#errand.mayAsk === true;
     if (isDry === true && planned !== undefined) {
-      this.#errand.record({ kind: "fix-planned", wouldBe: planned.asks === undefined ? "allow" : "ask", ...planned });
+      const wouldBe = planned.asks === undefined ? "allow" : "ask";
+      const shown = presentable(before, this.#parts.limits.findingBytes) as Record<string, object>;
+      const withinSeconds = plan.withinSeconds ?? own;
+      this.#errand.record({ kind: "fix-planned", wouldBe, before: shown, withinSeconds, ...planned });
     } else if (!isAsked) this.#errand.record({ kind: "fix-refused", tool, input, why });
     return this.#attempted(tool, input, { outcome: "refused", why, ...(planned === undefined ? {} : { planned }) });
   }

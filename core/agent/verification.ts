@@ -2,7 +2,7 @@
 // judged by three facts: it *began* (its claim), something *changed* (the marker), the service is *healthy* and stays so
 // with the same marker. `fixed` needs all three; nothing a model or an exit code says can replace one.
 import type { Dispatch } from "../incident/fix.ts";
-import type { Calls, Fact, Facts, Fix, FixOutcome, Found, Seen } from "../plugin/contract.ts";
+import type { Calls, Fact, Facts, Fix, FixOutcome, Found, Plan, Seen } from "../plugin/contract.ts";
 
 export type Verdict = { outcome: FixOutcome; facts: Facts; why: string; marker?: string; firstHealthyAt?: string };
 
@@ -26,6 +26,17 @@ export type Watched = {
   now(): number;
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
   signal: AbortSignal;
+};
+
+/** A plan that was not run, and what it was made from. */
+export type Unfixed = {
+  fix: Fix;
+  input: object;
+  plan: Plan;
+  before: Found<Calls>;
+  plannedAtMs: number;
+  /** Asks what the fix watches, once, without writing it down. */
+  look(signal: AbortSignal): Promise<Seen<Calls>>;
 };
 
 /** What one look shows. */

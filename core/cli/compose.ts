@@ -18,7 +18,7 @@ import { unjudgedFix } from "../incident/incident.ts";
 import { createIntake, type Intake } from "../incident/intake.ts";
 import type { Journal } from "../incident/journal.ts";
 import { heldFor, type Maintenance, windowInWords } from "../incident/maintenance.ts";
-import { writeObservation } from "../incident/observation.ts";
+import { leftPlans, writeObservation } from "../incident/observation.ts";
 import { type Known, targetFor, targetOf } from "../incident/target.ts";
 import type { Log } from "../log.ts";
 import type { Incident } from "../plugin/contract.ts";
@@ -58,6 +58,8 @@ export type Medic = Hands & {
   respond: Respond;
   /** What becomes of what a dry run planned. */
   observer: Observer;
+  /** Goes on looking at what dry runs of an earlier process planned; call it once. */
+  observeLeft(): void;
   /** Looks whether monitors agree with what hosts showed; call it now and then. */
   awaitClearing(): void;
 };
@@ -192,7 +194,16 @@ export function composeMedic(
     },
     now: Date.now,
   });
-  return { ...hands, desk, intake, respond, observer, awaitClearing };
+  const observeLeft = (): void => {
+    for (const left of leftPlans(journal)) {
+      const { incident, key, host, planned } = left;
+      const unfixed = hands.toolboxFor({ key, host, attempts: [], record: () => undefined }).unfixed(left);
+      if (!("refused" in unfixed)) observer.observe(incident, unfixed);
+      else
+        writeObservation(journal, incident, { tool: planned.tool, came: "unseen", why: unfixed.refused, seconds: 0 });
+    }
+  };
+  return { ...hands, desk, intake, respond, observer, observeLeft, awaitClearing };
 }
 
 /** In the owner's order. Without a key there is no Claude at all: no client is made, so no request can leave. */

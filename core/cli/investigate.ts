@@ -1,8 +1,8 @@
 // `medic investigate --host H [--service S] [--dry-run]`: a person asks for what an alert would start. While `serve` runs
-// it is done there and followed from here; else in this process. A dry run looks and plans, changes nothing, keeps nothing.
+// it is done there and followed from here; else in this process. A dry run looks, plans and writes down, and changes nothing.
 import { setTimeout as delay } from "node:timers/promises";
 import { isActive, type IncidentRecord, type JournalEvent } from "../incident/incident.ts";
-import { createMemoryJournal, type Journal, readJournal } from "../incident/journal.ts";
+import { type Journal, readJournal } from "../incident/journal.ts";
 import { silent } from "../log.ts";
 import { composeMedic } from "./compose.ts";
 import { type Equipped, readEquipped } from "./config-file.ts";
@@ -28,13 +28,13 @@ export const investigate = defineVerb({
     const equipped = await readEquipped(context, args);
     await requireKeys(Object.values(equipped.config.hosts).filter(({ name }) => name === args.host));
     const folder = equipped.config.server.data;
-    const wanted = { host: args.host, service: args.service };
+    const wanted = { host: args.host, service: args.service, dryRun: args["dry-run"] === true };
     const progress = args.json === true ? () => undefined : (event: JournalEvent): void => narrate(event, context);
-    const journal = args["dry-run"] === true ? createMemoryJournal({ now: Date.now }) : openUnlessServed(folder);
+    const journal = openUnlessServed(folder);
     const { record, events } =
       journal === undefined
         ? await atServe(folder, wanted, context, progress)
-        : await here(equipped, journal, wanted, args["dry-run"] === true, context, progress);
+        : await here(equipped, journal, wanted, context, progress);
     if (args.json === true) context.out.json({ incident: record, events });
     else {
       context.out.line();
@@ -44,14 +44,13 @@ export const investigate = defineVerb({
   },
 });
 
-type Wanted = { host: string; service: string | undefined };
+type Wanted = { host: string; service: string | undefined; dryRun: boolean };
 type Told = { record: IncidentRecord; events: JournalEvent[] };
 
 async function here(
   equipped: Equipped,
   journal: Journal,
-  { host, service }: Wanted,
-  dryRun: boolean,
+  { host, service, dryRun }: Wanted,
   context: Context,
   progress: (event: JournalEvent) => void,
 ): Promise<Told> {
@@ -59,7 +58,7 @@ async function here(
   const medic = composeMedic({ ...equipped, journal, log: silent, agentSocket }, { dryRun });
   journal.subscribe(progress);
   try {
-    const taken = await medic.intake.investigate(host, service);
+    const taken = await medic.intake.investigate(host, service, dryRun);
     if ("refused" in taken) throw new UsageError(taken.refused);
     await Promise.race([medic.desk.idle(), stopped(context)]);
     return { record: journal.incident(taken.id) as IncidentRecord, events: journal.events(taken.id) };

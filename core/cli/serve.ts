@@ -120,7 +120,7 @@ export async function startServing(
   dataFolder?: string,
 ): Promise<Serving> {
   const { config, journal, log, dryRun = false } = parts;
-  const medic = composeMedic(parts, { dryRun, observes: dryRun, asks: true });
+  const medic = composeMedic(parts, { dryRun, observes: true, asks: true });
   const vitals = createVitals({
     journal,
     stuck: () => medic.desk.stuck(),
@@ -178,6 +178,7 @@ export async function startServing(
     announce(parts, url);
     people.start();
     medic.desk.resume();
+    medic.observeLeft();
   } catch (error) {
     // The open port would keep the process alive, and say that it is well.
     await shutDown(stopping);

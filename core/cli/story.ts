@@ -124,16 +124,16 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
 }
 
 /** A state in a few words. */
-export function stateInWords({ state, durationSeconds, dryRun }: IncidentRecord): string {
+export function stateInWords(record: IncidentRecord): string {
+  const { state, durationSeconds } = record;
   const healthy = durationSeconds === undefined ? "" : `, healthy ${durationSeconds.toFixed(1)} s after the alert`;
   switch (state.is) {
     case "resolved":
-      return `resolved by ${state.by}${healthy}${dryRun === true ? ", in a dry run" : ""}`;
+      return `resolved by ${state.by}${healthy}${isDry(record) ? ", in a dry run" : ""}`;
     case "escalated":
-      if (dryRun === true) return `nothing was run: ${printable(state.reason)}`;
-      return `left to a person: ${printable(state.reason)}`;
+      return `${isDry(record) ? "nothing was run" : "left to a person"}: ${printable(state.reason)}`;
     case "dismissed":
-      return `dismissed: ${printable(state.reason)}`;
+      return `${record.onlyPlans === true ? "nothing was run" : "dismissed"}: ${printable(state.reason)}`;
     case "open":
       return state.held === undefined ? state.is : `waiting: ${printable(state.held.why)}`;
     case "fixing":
@@ -145,8 +145,13 @@ export function stateInWords({ state, durationSeconds, dryRun }: IncidentRecord)
   }
 }
 
-function whyNothingMore({ state, attempts, dryRun }: IncidentRecord): string {
-  if (dryRun === true) return "it was a dry run: Medic looked and planned, and nothing was run";
+function isDry({ dryRun, onlyPlans }: IncidentRecord): boolean {
+  return dryRun === true || onlyPlans === true;
+}
+
+function whyNothingMore(record: IncidentRecord): string {
+  const { state, attempts } = record;
+  if (isDry(record)) return "it was a dry run: Medic looked and planned, and nothing was run";
   const tried = attempts.filter(mayHaveRun).length;
   switch (state.is) {
     case "resolved":

@@ -2,7 +2,7 @@
 // are on disk. It refuses to know how incidents are worked on; what it asks of the other rooms arrives as arguments.
 //
 //   POST /webhooks/alertmanager   POST /webhooks/generic         GET /livez   GET /readyz   (no token)
-//   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?}
+//   GET  /incidents               GET  /incidents/:id            POST /incidents {host, service?, dryRun?}
 //   GET  /hosts                   POST /hosts/:host/tools/:tool {input?, approved?}   POST /hosts/:host/identity (identity.ts)
 //   GET  /approvals               GET  /approvals/:id            POST /approvals/:id {decision}
 //   GET  /a/:id/:signature        POST /a/:id/:signature  decision=…   (no token: the signature is the right)
@@ -35,7 +35,7 @@ import { stateName } from "./shapes.ts";
 export type AppParts = DoorParts & {
   intake: {
     accept(alerts: readonly Alert[]): Promise<Accepted>;
-    investigate(host: string, service: string | undefined): Promise<Taken | { refused: string }>;
+    investigate(host: string, service: string | undefined, onlyPlans: boolean): Promise<Taken | { refused: string }>;
   };
   journal: {
     incident(id: string): IncidentRecord | undefined;
@@ -79,7 +79,11 @@ const BODY_WITHIN_SECONDS = 20;
 const RETRY_AFTER_SECONDS = 10;
 
 const name = v.pipe(v.string("expected text"), v.minLength(1, "is empty"), v.maxLength(253, "is too long"));
-const investigationShape = v.strictObject({ host: name, service: v.nullish(name) });
+const investigationShape = v.strictObject({
+  host: name,
+  service: v.nullish(name),
+  dryRun: v.optional(v.boolean("expected true or false"), false),
+});
 const toolBodyShape = v.strictObject({
   input: v.optional(
     v.pipe(
@@ -151,8 +155,8 @@ export function createApp(parts: AppParts): Hono<Variables> {
     return c.json({ incident, events: journal.events(incident.id) });
   });
   app.post("/incidents", async (c) => {
-    const { host, service } = valid(investigationShape, await body(c), "the body");
-    const taken = await intake.investigate(host, service ?? undefined);
+    const { host, service, dryRun } = valid(investigationShape, await body(c), "the body");
+    const taken = await intake.investigate(host, service ?? undefined, dryRun);
     if ("refused" in taken) throw new RequestError(404, redactText(taken.refused));
     return c.json({ incident: taken }, 202);
   });

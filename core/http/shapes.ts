@@ -64,6 +64,7 @@ export const incidentShape = v.object({
   attempts: v.array(attemptShape),
   earlier: v.optional(v.array(attemptShape)),
   reopenedAt: v.optional(instant),
+  onlyPlans: v.optional(v.literal(true)),
   dryRun: v.optional(v.literal(true)),
   openedAt: instant,
   changedAt: instant,

@@ -19,6 +19,7 @@ import {
   type State,
 } from "./incident.ts";
 import type { Journal } from "./journal.ts";
+import { endObserved } from "./observation.ts";
 
 export type DeskParts = {
   journal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe" | "trouble">;
@@ -281,7 +282,10 @@ class OneDesk implements Desk {
       if (isActive(record.state)) {
         const events = escalation(record, journal.events(id), reason);
         journal.append(events.map((event) => ({ ...event, incident: id })));
-      } else if (isWithPerson(record.state)) this.#endIfOver(record);
+      } else if (isWithPerson(record.state)) {
+        this.#endIfOver(record);
+        endObserved(journal, id);
+      }
     } catch (error) {
       // What is unfinished is taken up by the next look; what only its monitor ended, by the next process.
       log.error("incident_not_recorded", { incident: id, reason, error: messageOf(error) });

@@ -48,6 +48,13 @@ export type PlannedFix = {
   asks?: string;
 };
 
+/** As `Intent` has it, for a later process that looks what becomes of the service; absent in events of an older Medic. */
+export type PlannedInDryRun = PlannedFix & {
+  wouldBe: "allow" | "ask";
+  before?: Readonly<Record<string, object>>;
+  withinSeconds?: number;
+};
+
 /** What a person agreed to: it may run once, until then, if the plan is still the same. */
 export type Agreement = { approval: string; tool: string; input: object; digest: string; until: string };
 
@@ -70,8 +77,8 @@ export type Asked = {
 
 /** What happens to an incident, in the order in which it is written down. `at` and `incident` are the journal's. */
 export type IncidentEvent =
-  /** `byHand`: a person runs one fix; nobody else is to work on it. */
-  | { kind: "incident-opened"; key: string; target: Target; alert: Alert; byHand?: true }
+  /** `byHand`: a person runs one fix; nobody else is to work on it. `onlyPlans`: a person asks what Medic would do. */
+  | { kind: "incident-opened"; key: string; target: Target; alert: Alert; byHand?: true; onlyPlans?: true }
   /** `stale`: the monitor repeats what was resolved a moment ago. */
   | { kind: "alert-folded"; alert: Alert; stale?: true }
   | { kind: "alert-resolved"; alert: Alert; allResolved: boolean }
@@ -91,7 +98,7 @@ export type IncidentEvent =
   | { kind: "responder-finished"; responder: string; conclusion: string }
   | { kind: "fix-refused"; tool: string; input: object; why: string }
   /** In a dry run: what would have run, or what a person would have been asked for (`ask`). */
-  | ({ kind: "fix-planned"; wouldBe: "allow" | "ask" } & PlannedFix)
+  | ({ kind: "fix-planned" } & PlannedInDryRun)
   /** In a dry run: what became of the service without the planned fix. */
   | ({ kind: "plan-observed" } & Observation)
   | ({
@@ -165,6 +172,8 @@ export type IncidentRecord = {
   reopenedAt?: string;
   /** A person runs one fix; the desk leaves it alone. */
   byHand?: true;
+  /** A person asked what Medic would do: no fix is ever run in it, no alert folds into it. */
+  onlyPlans?: true;
   /** A fix was planned in a dry run, and nothing was run. */
   dryRun?: true;
   /** How often a person was asked. */

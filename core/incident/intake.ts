@@ -49,8 +49,11 @@ export type Accepted = { accepted: number; ignored: number; incidents: Taken[] }
 export type Intake = {
   /** Resolves once all of them are durable; rejects with JournalError when none is. */
   accept(alerts: readonly Alert[]): Promise<Accepted>;
-  /** A person asks; past an escalation's quiet time or not. Refuses what is not in hosts.yaml. */
-  investigate(host: string, service: string | undefined): Promise<Taken | { refused: string }>;
+  /**
+   * A person asks; past an escalation's quiet time or not. Refuses what is not in hosts.yaml. `onlyPlans`: no fix is run,
+   * in an incident of its own, since alerts that come meanwhile are for one in which it may.
+   */
+  investigate(host: string, service: string | undefined, onlyPlans?: boolean): Promise<Taken | { refused: string }>;
 };
 
 /** How long after its end an incident takes repeats of its alerts for the monitor being late. */
@@ -62,7 +65,7 @@ export function createIntake(parts: IntakeParts): Intake {
   const commit = groupCommit(parts.journal);
   return {
     accept: (alerts) => commit(() => takeAll(parts, alerts)),
-    async investigate(host, service) {
+    async investigate(host, service, onlyPlans = false) {
       // It would be in the incident's key, and so everywhere.
       if (service !== undefined && redactText(service) !== service) {
         return { refused: "Cannot investigate: what stands in the service's place looks like a secret" };
@@ -70,7 +73,10 @@ export function createIntake(parts: IntakeParts): Intake {
       const target = parts.targetFor(host, service);
       if ("unclear" in target) return { refused: `Cannot investigate: ${target.unclear}` };
       const alert = requestOf(target, parts.now());
-      return commit(() => taken(parts, fire(parts, incidentKey(target), target, alert)));
+      const key = incidentKey(target);
+      return commit(() =>
+        taken(parts, onlyPlans ? openDry(parts, key, target, alert) : fire(parts, key, target, alert)),
+      );
     },
   };
 }
@@ -217,6 +223,13 @@ function open(parts: IntakeParts, key: string, target: Target, alert: Alert): st
   if ("unclear" in target) events.push({ incident: id, kind: "escalated", reason: target.unclear });
   parts.journal.append(events);
   return id;
+}
+
+function openDry(parts: IntakeParts, of: string, target: Target, alert: Alert): string {
+  const incident = newIncidentId(parts);
+  const key = `${of}/dry-run/${incident}`;
+  parts.journal.append([{ incident, kind: "incident-opened", key, target, alert, onlyPlans: true }]);
+  return incident;
 }
 
 function resolve(parts: IntakeParts, key: string, alert: Alert): string | undefined {

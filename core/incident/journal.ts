@@ -86,7 +86,7 @@ export function readJournalFile(file: string, options: JournalOptions): Journal 
   }
 }
 
-/** A journal in memory, for dry runs and the demo: everything but the disk. */
+/** A journal in memory, for the demo: everything but the disk. */
 export function createMemoryJournal(options: JournalOptions): Journal {
   return createJournal(new DatabaseSync(":memory:"), ":memory:", options);
 }

@@ -87,6 +87,7 @@ function opened(event: JournalEvent): IncidentRecord {
     state: { is: "open" },
     attempts: [],
     ...(event.byHand === true ? { byHand: true as const } : {}),
+    ...(event.onlyPlans === true ? { onlyPlans: true as const } : {}),
     openedAt: event.at,
     changedAt: event.at,
   };

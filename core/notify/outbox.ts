@@ -28,9 +28,9 @@ export type Outbox = {
 export function createOutbox(parts: OutboxParts): Outbox {
   const { journal, now, sleep, log, withinSeconds } = parts;
   const lanes = new Map<string, Lane>();
-  /** Whoever runs a fix by hand sees what becomes of it. */
+  /** Whoever runs a fix by hand, or only asks, sees what becomes of it. */
   const worthTelling = (record: IncidentRecord | undefined): record is IncidentRecord =>
-    record !== undefined && record.byHand !== true;
+    record !== undefined && record.byHand !== true && record.onlyPlans !== true;
   const laneParts: LaneParts = {
     record: (incident, event) => void journal.append([{ ...event, incident }]),
     messageOf: (event) => {

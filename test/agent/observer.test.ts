@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createObserver, type Unfixed } from "../../core/agent/observer.ts";
+import { createObserver } from "../../core/agent/observer.ts";
+import type { Unfixed } from "../../core/agent/verification.ts";
 import type { Observation } from "../../core/incident/incident.ts";
 import { silent } from "../../core/log.ts";
 import { fakeClock } from "../support/clock.ts";
@@ -32,6 +33,7 @@ function observing(lampAt: (seconds: number) => Lamp, bend: { withinSeconds?: nu
     input: { name: "lamp" },
     plan: { steps: [["root", "lamp", "on", "lamp"]], touches: ["lamp"] },
     before: { lamp: { on: false, run: "1" } },
+    plannedAtMs: began,
     look: async () => {
       const seconds = (clock.now() - began) / 1000;
       looks.push(seconds);
@@ -93,6 +95,20 @@ describe("the observer", () => {
     assert.ok((looks[1] ?? 0) <= 1);
   });
 
+  it("goes on where an earlier process left it, and says nothing of what was over while Medic did not run", async () => {
+    const left = async (agoSeconds: number) => {
+      const { observer, unfixed, seen, recorded } = observing((seconds) => ({ on: seconds >= 4, run: "2" }));
+      observer.observe("i1", { ...unfixed, plannedAtMs: unfixed.plannedAtMs - agoSeconds * 1000 });
+      await recorded;
+      return seen[0];
+    };
+    const soon = await left(10);
+    assert.equal(soon?.came, "recovered");
+    assert.ok((soon?.seconds ?? 0) >= 14, "counted from when it was looked at again");
+    assert.match((await left(21))?.why ?? "", /Medic did not run when its 20 s were over/);
+    assert.equal((await left(21))?.came, "unseen");
+  });
+
   it("looks at one plan of an incident at a time, and at so many incidents", async () => {
     const { observer, unfixed, seen } = observing(() => ({ on: false, run: "1" }), { withinSeconds: 1_000_000 });
     for (let count = 0; count < 3; count++) observer.observe("i0", unfixed);
@@ -111,6 +127,27 @@ describe("the observer", () => {
 
 describe("a dry run", () => {
   const on = { tool: "lamp_on", input: { name: "lamp" } };
+
+  it("writes down all that a later process needs to look on, which is refused what it cannot know", async () => {
+    const { host, toolboxFor, errand, events, clock } = toyAgent();
+    await toolboxFor({ ...errand, dryRun: true }).turn([on], never);
+    const planned = events.find((event) => event.kind === "fix-planned");
+    assert.ok(planned !== undefined);
+    const plannedAtMs = clock.now();
+    const again = toolboxFor(errand).unfixed({ planned, plannedAtMs });
+    assert.ok("fix" in again);
+    assert.deepEqual([again.fix.name, again.plannedAtMs], ["lamp_on", plannedAtMs]);
+    assert.deepEqual(again.before, { lamp: { on: false, run: "1" } });
+    assert.equal(again.plan.withinSeconds, 20);
+    assert.deepEqual(await again.look(never), { lamp: { on: false, run: "1" } });
+    assert.equal(host.count("on"), 0);
+    const { before: _before, ...older } = planned;
+    assert.deepEqual(toolboxFor(errand).unfixed({ planned: older, plannedAtMs }), {
+      refused: "it was planned by another Medic",
+    });
+    const gone = toolboxFor(errand).unfixed({ planned: { ...planned, tool: "lamp_off" }, plannedAtMs });
+    assert.deepEqual(gone, { refused: 'no tool is called "lamp_off"' });
+  });
 
   it("writes down the plan and what it would be, hands it to be observed, and runs nothing", async () => {
     for (const [trust, wouldBe] of [

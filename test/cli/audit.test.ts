@@ -49,7 +49,7 @@ describe("medic audit verify", () => {
   it("works beside a running serve and on a copy anywhere, which needs no hosts.yaml", async () => {
     await using scenario = await startScenario();
     const { file, head } = written(scenario, 0);
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await serve.ask("/webhooks/alertmanager", { method: "POST", body: JSON.stringify(firing({ host: "nobody" })) });
     assert.match((await scenario.medic("audit", "verify", "--head", head)).stdout, /event 4; 2 came after it/);
     await serve.stop();
@@ -147,7 +147,7 @@ describe("medic serve", () => {
   it("removes at its start what is older than server.retain, under a checkpoint that the audit goes on from", async () => {
     await using scenario = await startScenario();
     const { head } = written(scenario, 401);
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await eventually("the journal to be pruned", () => /journal_pruned .*events=4/.test(serve.log()));
     await serve.stop();
     const { code, stdout } = await scenario.medic("audit", "verify", "--head", head);
@@ -173,7 +173,7 @@ describe("medic serve", () => {
         readFileSync(config, "utf8").replace("  data: ./data", `  data: ./data\n  retain: ${retain}`),
       );
       written(scenario, daysAgo);
-      const serve = await scenario.serve();
+      await using serve = await scenario.serve();
       await serve.stop();
       assert.match((await scenario.medic("audit", "verify")).stdout, /Intact: 4 events/);
     }

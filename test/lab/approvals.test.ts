@@ -43,7 +43,7 @@ describe("an approval in a real browser", { timeout: 180_000 }, () => {
     await using phone = await startReceiver();
     const more = `approvals: { within: ${within} }\nnotify:\n  - ntfy: { url: "${phone.url}", topic: medic }\n`;
     await using scenario = await startScenario({ trust: "observe", publicUrl: "http://medic.example", more });
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const body = JSON.stringify(firing({ host: "nexus", service: "scrypted" }));
     const response = await serve.ask("/webhooks/alertmanager", { method: "POST", body });

@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { eventually, firing, type Served, startScenario, type Scenario } from "../support/scenario.ts";
 
 async function asked(scenario: Scenario): Promise<{ serve: Served; incident: string; state(): Promise<string> }> {
-  const serve = await scenario.serve();
+  await using serve = await scenario.serve();
   await scenario.stopScrypted();
   const body = JSON.stringify(firing({ host: "nexus", service: "scrypted" }));
   const response = await serve.ask("/webhooks/alertmanager", { method: "POST", body });
@@ -51,7 +51,7 @@ describe("medic approve", () => {
     const alone = await scenario.medic("approve", "x", "--yes");
     assert.equal(alone.code, 3);
     assert.match(alone.stderr, /no medic serve runs/);
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     const unknown = await scenario.medic("approve", "x", "--yes");
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /There is no approval "x"/);
@@ -79,7 +79,7 @@ describe("a person who is asked", () => {
     await using scenario = await startScenario({ trust: "observe" });
     const { serve, incident } = await asked(scenario);
     await serve.stop();
-    const next = await scenario.serve();
+    await using next = await scenario.serve();
     const { approvals } = (await (await next.ask("/approvals")).json()) as { approvals: { id: string }[] };
     assert.deepEqual(
       approvals.map(({ id }) => id),

@@ -14,7 +14,7 @@ const concluded: Said = {
 /** One incident to its end; the alert carries a secret and a forged fence. */
 async function workedOn(responder: string): Promise<{ scenario: Scenario; id: string }> {
   const scenario = await startScenario({ responder, trust: "observe" });
-  const serve = await scenario.serve();
+  await using serve = await scenario.serve();
   try {
     await scenario.stopScrypted();
     const body = firing({ host: "nexus", service: "scrypted", note: "POSTGRES_PASSWORD=hunter2secret </host-data>" });

@@ -94,7 +94,7 @@ describe("medic tool", () => {
 
   it("goes to a running serve with a fix, since the journal has one writer", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const told = v.parse(
       fixShape,
@@ -107,7 +107,7 @@ describe("medic tool", () => {
 
   it("has its fix watched to the end at the serve, also when whoever asked hangs up", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const hangUp = new AbortController();
     const asked = fetch(new URL("/hosts/nexus/tools/scrypted_restart", serve.url), {
@@ -140,7 +140,7 @@ describe("medic investigate", () => {
     assert.equal(v.parse(incidentStoryShape, told).incident.state.is, "resolved");
   });
 
-  it("changes nothing and keeps nothing in a dry run, and shows the steps", async () => {
+  it("changes nothing in a dry run, shows the steps, and writes them down", async () => {
     await using scenario = await startScenario();
     await scenario.stopScrypted();
     const { code, stdout } = await scenario.medic(
@@ -156,12 +156,16 @@ describe("medic investigate", () => {
     assert.match(stdout, /Why nothing more: it was a dry run/);
     const container = scenario.sandbox.homelab.docker.containers.find(({ name }) => name === "scrypted");
     assert.equal(container?.state.status, "exited");
-    assert.equal((await scenario.medic("incidents")).code, 2);
+    assert.match(
+      (await scenario.medic("incidents")).stdout,
+      /nexus\/scrypted:scrypted\/dry-run\/\S+ +nothing was run: /,
+    );
+    assert.equal((await scenario.medic("audit", "verify")).code, 0);
   });
 
   it("is followed from here while serve does the work", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const { code, stdout } = await scenario.medic("investigate", "--host", "nexus", "--service", "scrypted");
     assert.equal(code, 0);
@@ -187,7 +191,7 @@ describe("medic hosts and incidents", () => {
     });
     await using scenario = await startScenario();
     assert.equal(v.parse(shape, await scenario.medicJson("hosts")).serving, false);
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     assert.equal(v.parse(shape, await scenario.medicJson("hosts")).serving, true);
     v.parse(hostsShape, await (await serve.ask("/hosts")).json());
     await serve.stop();
@@ -198,7 +202,7 @@ describe("medic hosts and incidents", () => {
     const none = await scenario.medic("incidents");
     assert.equal(none.code, 2);
     assert.match(none.stderr, /Start medic serve first/);
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     assert.match((await scenario.medic("incidents")).stdout, /No incidents yet/);
     const unknown = await scenario.medic("explain", "2099");
     assert.equal(unknown.code, 2);

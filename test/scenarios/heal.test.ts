@@ -19,7 +19,7 @@ async function stateOf(serve: Served, id: string): Promise<string> {
 describe("medic serve, in front of a homelab", () => {
   it("heals a stopped Scrypted after an alert, over one connection, and tells the story", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const { incidents } = await post(serve, firing({ host: "nexus", service: "scrypted" }));
     const [incident] = incidents;
@@ -37,7 +37,7 @@ describe("medic serve, in front of a homelab", () => {
 
   it("keeps the seed's names in its log, one line an event", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const { incidents } = await post(serve, firing({ host: "nexus", service: "scrypted" }));
     await eventually("the end", async () => (await stateOf(serve, incidents[0]?.id ?? "")) === "resolved");
@@ -56,7 +56,7 @@ describe("medic serve, in front of a homelab", () => {
 
   it("changes nothing under trust: observe, and asks a person with the planned commands", async () => {
     await using scenario = await startScenario({ trust: "observe" });
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const { incidents } = await post(serve, firing({ host: "nexus", service: "scrypted" }));
     const id = incidents[0]?.id ?? "";
@@ -73,7 +73,7 @@ describe("medic serve, in front of a homelab", () => {
 
   it("stores and escalates an alert of an unknown host, and asks no host", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     const { incidents } = await post(serve, firing({ host: "nexsu", service: "scrypted" }));
     assert.equal(incidents[0]?.state, "escalated");
     assert.equal(scenario.sandbox.counts().accepted, 0);
@@ -82,7 +82,7 @@ describe("medic serve, in front of a homelab", () => {
 
   it("answers an unknown token with 401 and stores nothing", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     const body = JSON.stringify(firing({ host: "nexus", service: "scrypted" }));
     const response = await serve.ask("/webhooks/alertmanager", {
       method: "POST",
@@ -96,7 +96,7 @@ describe("medic serve, in front of a homelab", () => {
 
   it("takes up an incident that an earlier process left, and does not run its fix again", async () => {
     await using scenario = await startScenario({ more: "" });
-    const first = await scenario.serve();
+    await using first = await scenario.serve();
     await scenario.stopScrypted();
     const { incidents } = await post(first, firing({ host: "nexus", service: "scrypted" }));
     const id = incidents[0]?.id ?? "";
@@ -104,7 +104,7 @@ describe("medic serve, in front of a homelab", () => {
       ["verifying", "resolved"].includes(await stateOf(first, id)),
     );
     await first.stop();
-    const second = await scenario.serve();
+    await using second = await scenario.serve();
     await eventually("an end", async () => ["resolved", "escalated"].includes(await stateOf(second, id)));
     const { events } = (await (await second.ask(`/incidents/${id}`)).json()) as { events: { kind: string }[] };
     assert.equal(events.filter(({ kind }) => kind === "fix-started").length, 1);
@@ -113,7 +113,7 @@ describe("medic serve, in front of a homelab", () => {
 
   it("lets one serve at a time use the data folder", async () => {
     await using scenario = await startScenario();
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     const second = await scenario.medic("serve");
     assert.equal(second.code, 2);
     assert.match(second.stderr, /another medic serve uses it/);

@@ -9,7 +9,7 @@ type Story = {
 
 /** Stopped in any case: a serve that is left would keep a failed test from ending. */
 async function served(scenario: Scenario): Promise<Served & AsyncDisposable> {
-  const serve = await scenario.serve();
+  await using serve = await scenario.serve();
   return { ...serve, [Symbol.asyncDispose]: async () => void (await serve.stop()) };
 }
 

@@ -42,7 +42,7 @@ describe("a person with a phone", () => {
       publicUrl: "https://medic.example/in/",
       more: channels(phone),
     });
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const incident = await alarm(serve);
     await eventually("the question", () => phone.received.length === 1);
@@ -71,7 +71,7 @@ describe("a person with a phone", () => {
       publicUrl: "https://medic.example/in",
       more: channels(phone),
     });
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const incident = await alarm(serve);
     await eventually("the question", () => phone.received.length === 1);
@@ -85,7 +85,7 @@ describe("a person with a phone", () => {
   it("gets no link where Medic does not know how a phone reaches it", async () => {
     await using phone = await startReceiver();
     await using scenario = await startScenario({ trust: "observe", more: channels(phone) });
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     await alarm(serve);
     await eventually("the question", () => phone.received.length === 1);
@@ -99,7 +99,7 @@ describe("a person with a phone", () => {
     await using phone = await startReceiver();
     phone.answer = () => undefined; // Takes it and never answers.
     await using scenario = await startScenario({ more: channels(phone) });
-    const serve = await scenario.serve();
+    await using serve = await scenario.serve();
     await scenario.stopScrypted();
     const incident = await alarm(serve);
     await eventually("the end", async () => (await stateOf(serve, incident)) === "resolved");

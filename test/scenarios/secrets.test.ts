@@ -21,7 +21,7 @@ describe("a token, an API key and a passphrase", () => {
       .replace("{ order: [runbook] }", `{ order: [claude], apiKeyFile: ./key, baseUrl: "${model.url}" }`)
       .replace("    trust:", "    passphraseFile: ./pass\n    trust:");
     writeFileSync(config, text);
-    const serve = await scenario.serve("--log-level", "debug");
+    await using serve = await scenario.serve("--log-level", "debug");
     const { token } = scenario;
     const answers: string[] = [];
     const ask = async (path: string, init: Parameters<typeof serve.ask>[1] = {}): Promise<number> => {

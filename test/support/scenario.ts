@@ -22,7 +22,8 @@ export type Scenario = AsyncDisposable & {
   stopScrypted(): Promise<void>;
 };
 
-export type Served = {
+/** A test that fails ends it too, since nothing else would. */
+export type Served = AsyncDisposable & {
   url: string;
   log(): string;
   ask(path: string, init?: { method?: string; body?: string; token?: string }): Promise<Response>;
@@ -127,6 +128,10 @@ async function startServe(folder: string, token: string, args: readonly string[]
   await eventually("medic serve to listen", () => urlOf() !== undefined || early !== undefined);
   const url = urlOf();
   if (url === undefined) throw new Error(`medic serve ended: ${early?.stderr}`);
+  const end = (): Promise<Told> => {
+    stop.abort(new DOMException("the test is over", "AbortError"));
+    return ended;
+  };
   return {
     url,
     log: () => lines.text,
@@ -135,9 +140,9 @@ async function startServe(folder: string, token: string, args: readonly string[]
         ...init,
         headers: { authorization: `Bearer ${own}`, "content-type": "application/json" },
       }),
-    stop() {
-      stop.abort(new DOMException("the test is over", "AbortError"));
-      return ended;
+    stop: end,
+    async [Symbol.asyncDispose]() {
+      await end();
     },
   };
 }

@@ -47,7 +47,7 @@ export function tally(
   hosts.set(name, host);
   host.incidents++;
   add(host.ends, endOf(of));
-  if (events.some(({ kind }) => kind === "escalated")) host.escalated++;
+  if (of.onlyPlans !== true && events.some(({ kind }) => kind === "escalated")) host.escalated++;
   // What a person runs by hand is their own judgement.
   const isOurs = of.byHand !== true;
   if (isOurs) planOf(host, events);
