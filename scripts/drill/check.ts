@@ -41,7 +41,7 @@ export function check({ declared, events, host, docker }: Raw): Judgement {
     ...(same(fixes, declared.fixes) ? [] : [`began [${fixes.join(", ")}], not [${declared.fixes.join(", ")}]`]),
     ...declared.says.filter((said) => !new RegExp(said, "is").test(end.said)).map((said) => `did not say /${said}/`),
     ...(declared.hasSudo ? contradictions(events, lines) : []),
-    ...(end.outcome === "fixed" ? notRunning(declared, lines, happened) : []),
+    ...(end.outcome === "fixed" ? unproven(declared, lines, happened) : []),
     ...(connections > connectionsMax ? [`${connections} connections`] : []),
     ...bystandersTouched.map((name) => `touched ${name}`),
   ];
@@ -71,7 +71,7 @@ export function notCarriedOut({ name, tells, expected }: Drill, host: string, wh
 
 function endOf(events: readonly JournalEvent[]): { outcome: Result["outcome"]; said: string; at?: number } {
   const last = events.findLast(({ kind }) =>
-    ["resolved", "escalated", "dismissed", "approval-requested"].includes(kind),
+    ["resolved", "escalated", "dismissed", "approval-requested", "held"].includes(kind),
   );
   const at = last === undefined ? {} : { at: Date.parse(last.at) };
   switch (last?.kind) {
@@ -81,6 +81,8 @@ function endOf(events: readonly JournalEvent[]): { outcome: Result["outcome"]; s
       return { outcome: last.planned === undefined ? "escalated" : "asked", said: last.reason, ...at };
     case "dismissed":
       return { outcome: "dismissed", said: last.reason, ...at };
+    case "held":
+      return { outcome: "held", said: last.why, ...at };
     case "approval-requested":
       return { outcome: "asked", said: last.why, ...at };
     default:
@@ -109,20 +111,21 @@ function contradictions(events: readonly JournalEvent[], lines: readonly HostLin
 const changes =
   /^(?:docker (?:start|restart|unpause|pause|stop|kill|rm|rmi|run|create|rename|update|pull|exec|network (?:dis)?connect|(?:image|builder|container|volume|system|network) (?:prune|rm))|systemctl (?!show|list|cat|is-)|journalctl --(?:vacuum|rotate))/;
 
-/** What the host itself shows of each subject last, when Medic says that it is fixed. */
-function notRunning({ subjects }: Declared, lines: readonly HostLine[], happened: readonly DockerEvent[]): string[] {
-  return subjects.flatMap((name) => {
+/** What the host itself shows of each subject last, when Medic says that it is fixed: one has to have begun, none ended. */
+function unproven(declared: Declared, lines: readonly HostLine[], happened: readonly DockerEvent[]): string[] {
+  const last = declared.subjects.flatMap((name) => {
     if (isUnit(name)) {
-      const last = lines.findLast(({ from, unit, message }) => from === "systemd" && unit === name && says(message));
-      return last === undefined || /^(?:Started|Reloaded|Finished)/.test(last.message)
-        ? []
-        : [`systemd says last of ${name}: ${last.message}`];
+      const said = lines.findLast(({ from, unit, message }) => from === "systemd" && unit === name && says(message));
+      if (said === undefined) return [];
+      return [{ by: "systemd", name, said: said.message, runs: /^(?:Started|Reloaded|Finished)/.test(said.message) }];
     }
-    const last = happened.findLast(({ container, action }) => container === name && isLife(action));
-    return last === undefined || ["start", "unpause", "restart"].includes(last.action)
-      ? []
-      : [`docker says last of ${name}: ${last.action}`];
+    const did = happened.findLast(({ container, action }) => container === name && isLife(action));
+    if (did === undefined) return [];
+    return [{ by: "docker", name, said: did.action, runs: ["start", "unpause", "restart"].includes(did.action) }];
   });
+  const ended = last.filter(({ runs }) => !runs).map(({ by, name, said }) => `${by} says last of ${name}: ${said}`);
+  const isSilent = last.length === 0 && !declared.keepsRun;
+  return isSilent ? ["neither docker nor systemd show that anything began"] : ended;
 }
 
 function bystanders({ subjects }: Declared, lines: readonly HostLine[], happened: readonly DockerEvent[]): string[] {

@@ -4,9 +4,10 @@ import type { HostEntry } from "../lab/own-medic.ts";
 
 /**
  * How an incident may end: a fix of Medic's that is proven; found well, nothing done; left to a person with a reason;
- * left to a person with a fix that waits for a yes; ended because the owner wants it so.
+ * left to a person with a fix that waits for a yes; kept for later because the owner wants no fix now; ended because the
+ * owner wants it so.
  */
-export type Outcome = "fixed" | "well" | "escalated" | "asked" | "dismissed";
+export type Outcome = "fixed" | "well" | "escalated" | "asked" | "held" | "dismissed";
 
 export type Drill = {
   /** Kebab-case, its family first. */
@@ -14,6 +15,11 @@ export type Drill = {
   /** What is broken, in one sentence. */
   tells: string;
   alert: { name: string; service: string };
+  /**
+   * The lab's Prometheus and Alertmanager raise the alert, in place of a posted one: by their standing probe of Scrypted, or
+   * by one of this port of the host while the drill runs. It has to answer once the drill is prepared.
+   */
+  raisedBy?: "scrypted probe" | { httpPort: number };
   expected: Outcome;
   /** The fixes that Medic has to begin, in this order, and no other. */
   fixes: readonly string[];
@@ -21,6 +27,12 @@ export type Drill = {
   says?: readonly string[];
   /** Names of containers and units that the drill is about; any other one that changes is a bystander. */
   subjects: readonly string[];
+  /** One of those that stand for all: each family, each kind of end, and the real monitors, in three quarters of a minute. */
+  quick?: true;
+  /** A person opens a maintenance window for the service before it is broken. */
+  maintenance?: true;
+  /** Neither docker nor systemd begin a run of a subject by its fix: what else proves it, the drill's words have to say. */
+  keepsRun?: true;
   /** Changes what the owner says of this host. */
   configure?(host: HostEntry): void;
   /** Shell text: what has to be there and well before it is broken. */
@@ -37,6 +49,9 @@ export type Drill = {
   withinSeconds?: number;
 };
 
+/** Shell text: `$address` is the host's own, as its Scrypted has it; all hosts share this machine's network. */
+export const hostAddress = `address=$(docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' scrypted | sed -n 's/^SCRYPTED_SERVER_ADDRESS=//p')`;
+
 /** Everything that drills make has this prefix, so that one sweep finds what any of them left behind. */
 export const drillPrefix = "drill-";
 
@@ -47,6 +62,7 @@ export const drillPrefix = "drill-";
 export const sweep = `
 systemctl stop 'drill-*' 2>/dev/null
 for pid in $(cat /run/drill-*.pid 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
+systemctl stop nginx.service 2>/dev/null
 for unit in ssh.service docker.socket docker.service; do systemctl is-active -q "$unit" || systemctl start "$unit"; done
 names=$(docker ps -aq --filter name=^drill-)
 if [ -n "$names" ]; then docker rm -f $names >/dev/null; fi

@@ -1,11 +1,13 @@
 // Drills: each breaks something for real on a host of the lab, alerts a real Medic without a model, and sees it end in a
 // proven fix or in the right word to a person.
 //
-//   npm run lab -- up --yes && npm run drill -- <name|all|list> … [--json] [--save]
+//   npm run lab -- up --yes && npm run drill -- <name|quick|all|list> … [--json] [--save]
+//   npm run drill -- check [<folder>]       judges the logs of a run (the last one) once more
 //
-// Drills run in parallel over the lab's hosts, one at a time on each. Exit 0 when every drill passed. `passed` is the
-// checker's word, from raw logs that stay in `.medic/drill/<time>/<drill>/`. `--save` writes docs/drills.md.
-import { mkdirSync, writeFileSync } from "node:fs";
+// Drills run in parallel over the lab's hosts, one at a time on each; one at a time of those that the real monitors tell.
+// Exit 0 when every drill passed. `passed` is the checker's word, from raw logs that stay in `.medic/drill/<time>/<drill>/`.
+// `--save` writes docs/drills.md. `quick`: those that stand for all.
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { readLab } from "../lab/lab.ts";
@@ -17,7 +19,8 @@ import { runDrill } from "./run.ts";
 import { scorecard } from "./scorecard.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const usage = "usage: npm run drill -- <name|all|list> … [--json] [--save]";
+const runs = join(root, ".medic/drill");
+const usage = "usage: npm run drill -- <name|quick|all|list> … | check [<folder>] [--json] [--save]";
 
 const { values, positionals } = parseArgs({
   options: { json: { type: "boolean" }, save: { type: "boolean" } },
@@ -31,30 +34,55 @@ async function main(wanted: readonly string[], how: { json?: boolean; save?: boo
     for (const { name, expected, tells } of drills) console.log(`${name.padEnd(34)} ${expected.padEnd(10)} ${tells}`);
     return 0;
   }
-  const unknown = wanted.find((name) => name !== "all" && !drills.some((drill) => drill.name === name));
+  if (wanted[0] === "check") {
+    const kept = wanted[1] ?? lastRun();
+    if (kept === undefined || !existsSync(kept))
+      return refuse(`Cannot check "${kept ?? runs}": there is no run. ${usage}`);
+    return told(checkAgain(kept), how.json === true);
+  }
+  const groups = new Set(["all", "quick"]);
+  const unknown = wanted.find((name) => !groups.has(name) && !drills.some((drill) => drill.name === name));
   if (unknown !== undefined) return refuse(`Cannot run drill "${unknown}": there is none. ${usage}`);
-  const chosen = drills.filter(({ name }) => wanted.includes("all") || wanted.includes(name));
+  const chosen = drills.filter(
+    ({ name, quick }) =>
+      wanted.includes("all") || wanted.includes(name) || (quick === true && wanted.includes("quick")),
+  );
   if (how.save === true && chosen.length < drills.length) {
     return refuse("Cannot save a scorecard of some drills: it tells of all. Run all --save");
   }
 
   const began = Date.now();
-  const folder = join(root, ".medic/drill", new Date().toISOString().replace(/[:.]/g, "-"));
+  const folder = join(runs, new Date().toISOString().replace(/[:.]/g, "-"));
   mkdirSync(folder, { recursive: true });
   const judgements = await runAll(chosen, folder, (text) => void (how.json === true || console.log(text)));
   const results = judgements.map(({ result }) => result);
   writeFileSync(join(folder, "results.json"), `${JSON.stringify({ results }, null, 2)}\n`);
-  if (how.json === true) console.log(JSON.stringify({ results }, null, 2));
-  else {
-    const passed = results.filter((result) => result.passed).length;
-    console.log(
-      `${passed} of ${chosen.length} passed in ${Math.round((Date.now() - began) / 1000)} s; logs: ${folder}`,
-    );
-  }
+  const code = told(judgements, how.json === true);
+  if (how.json !== true) console.log(`in ${Math.round((Date.now() - began) / 1000)} s; logs: ${folder}`);
   const isWhole = judgements.length === chosen.length;
   if (how.save === true && isWhole) writeFileSync(join(root, "docs/drills.md"), scorecard(judgements));
   if (how.save === true && !isWhole) console.error("Cannot save the scorecard: it was interrupted, and tells of all");
-  return isWhole && results.every(({ passed }) => passed) ? 0 : 1;
+  return isWhole ? code : 1;
+}
+
+/** Says what came of it; the exit code. */
+function told(judgements: readonly Judgement[], isJson: boolean): number {
+  const results = judgements.map(({ result }) => result);
+  const passed = results.filter((result) => result.passed).length;
+  if (isJson) console.log(JSON.stringify({ results }, null, 2));
+  else console.log(`${passed} of ${results.length} passed`);
+  return passed > 0 && passed === results.length ? 0 : 1;
+}
+
+function lastRun(): string | undefined {
+  const last = existsSync(runs) ? readdirSync(runs).toSorted().at(-1) : undefined;
+  return last === undefined ? undefined : join(runs, last);
+}
+
+/** By the logs alone: nothing of the run that made them is asked. */
+function checkAgain(folder: string): Judgement[] {
+  const kept = readdirSync(folder, { withFileTypes: true }).filter((one) => one.isDirectory());
+  return kept.map(({ name }) => check(readRaw(join(folder, name))));
 }
 
 /** Runs them over all hosts at once; each host takes the next one when it is free. */
@@ -62,10 +90,13 @@ async function runAll(chosen: readonly Drill[], folder: string, tell: (text: str
   const stop = new AbortController();
   const interrupted = (): void => stop.abort(new Error("interrupted"));
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
-  const waiting = [...chosen];
+  // The monitors tell one Medic at a time, so one host does those; it helps the others when it has done them.
+  const waiting = chosen.filter(({ raisedBy }) => raisedBy === undefined);
+  const toldByMonitors = chosen.filter(({ raisedBy }) => raisedBy !== undefined);
   const judged = new Map<string, Judgement>();
-  const work = async (host: string): Promise<void> => {
-    for (let drill = waiting.shift(); drill !== undefined && !stop.signal.aborted; drill = waiting.shift()) {
+  const work = async (host: string, own: Drill[]): Promise<void> => {
+    const next = (): Drill | undefined => own.shift() ?? waiting.shift();
+    for (let drill = next(); drill !== undefined && !stop.signal.aborted; drill = next()) {
       try {
         await runDrill(drill, host, folder, stop.signal);
         judged.set(drill.name, check(readRaw(join(folder, drill.name))));
@@ -77,7 +108,7 @@ async function runAll(chosen: readonly Drill[], folder: string, tell: (text: str
       if (judgement !== undefined) tell(line(judgement));
     }
   };
-  await Promise.all(readLab().hosts.map(({ name }) => work(name)));
+  await Promise.all(readLab().hosts.map(({ name }, index) => work(name, index === 0 ? toldByMonitors : [])));
   process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
   return chosen.flatMap(({ name }) => judged.get(name) ?? []);
 }

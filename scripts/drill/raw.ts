@@ -15,6 +15,8 @@ export type Declared = {
   fixes: readonly string[];
   says: readonly string[];
   subjects: readonly string[];
+  /** The fix begins no run that docker or systemd would show. */
+  keepsRun: boolean;
   /** Fingerprint of the key Medic logs in with. */
   key: string;
   /** Whether Medic's fixes go through sudo there, which then keeps a record of each. */

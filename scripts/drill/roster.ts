@@ -2,6 +2,7 @@
 import type { Drill } from "./drill.ts";
 import { containerDrills } from "./families/containers.ts";
 import { controlDrills } from "./families/controls.ts";
+import { exampleDrills } from "./families/examples.ts";
 import { hostDrills } from "./families/hosts.ts";
 import { scryptedDrills } from "./families/scrypted.ts";
 import { unitDrills } from "./families/units.ts";
@@ -11,5 +12,6 @@ export const drills: readonly Drill[] = [
   ...unitDrills,
   ...scryptedDrills,
   ...hostDrills,
+  ...exampleDrills,
   ...controlDrills,
 ];

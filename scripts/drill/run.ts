@@ -1,13 +1,19 @@
 // One drill from its preparation to the restored host, with a Medic of its own: broken, alerted, waited for, its raw logs
 // kept, put back. It puts back whatever happens, also when it is interrupted. It judges nothing.
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isActive } from "../../core/incident/incident.ts";
 import { ownMedic, type OwnMedic } from "../lab/own-medic.ts";
 import { startContainers } from "../lab/containers.ts";
 import { inHost, labHost, readLab, onHost } from "../lab/lab.ts";
 import { type Drill, sweep } from "./drill.ts";
+import { portOf, raise, unwatch, watch } from "./raise.ts";
 import { keepRaw } from "./raw.ts";
+
+/** The plugin that a stranger wrote; it loads as any owner's does, and counts where a host names it. */
+const nginxPlugin = resolve(import.meta.dirname, "../../docs/examples/nginx");
+/** Long enough for a Medic that holds nothing back to begin a fix. */
+const heldSeconds = 5;
 
 /** Longer than any drill may take on the way from the alert to Medic's last word. */
 const withinSecondsMax = 75;
@@ -18,6 +24,7 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
   try {
     await onHost(host, sweep);
     if (drill.prepare !== undefined) await bounded(host, drill.prepare);
+    await watch(drill, host);
     medic = await ownMedic((file) => {
       // A Medic that knows one host: what it does elsewhere would be a fault of its own, and is told by its log.
       file.hosts = Object.fromEntries(Object.entries(file.hosts).filter(([name]) => name === host));
@@ -27,20 +34,24 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
       }
       file.limits["incident"] = `${withinSecondsMax}s`;
       file.limits["stable"] = "3s";
-    });
+      file.pluginFolders = [nginxPlugin];
+    }, portOf(drill));
     const serve = await medic.serve();
+    if (drill.maintenance === true) await told(medic, "maintenance", "start", `${host}/${drill.alert.service}`);
     signal.throwIfAborted();
     await bounded(host, drill.break);
     signal.throwIfAborted();
-    const alertedAt = Date.now();
-    const id = await medic.alert({ host, ...drill.alert });
+    const { incident: id, alertedAt } = await raise(drill, host, { medic, serve, signal });
     await untilDone(medic, id, drill.withinSeconds ?? withinSecondsMax, signal);
-    if (drill.approve === true) await agree(medic, id, signal);
+    if (drill.approve === true) {
+      await told(medic, "approve", id, "--yes");
+      await untilDone(medic, id, withinSecondsMax, signal);
+    }
     const endedAt = Date.now();
     await serve.stop();
     const { events } = medic.story(id);
     const { privilege } = hostEntry(medic, host);
-    const { name, tells, expected, fixes, says = [], subjects } = drill;
+    const { name, tells, expected, fixes, says = [], subjects, keepsRun = false } = drill;
     await keepRaw(
       join(folder, name),
       {
@@ -51,6 +62,7 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
         fixes,
         says,
         subjects,
+        keepsRun,
         key: readLab().keys.medic.fingerprint,
         hasSudo: privilege === "sudo",
         alertedAt,
@@ -59,6 +71,7 @@ export async function runDrill(drill: Drill, host: string, folder: string, signa
       { events, logFile: medic.logFile },
     );
   } finally {
+    unwatch(drill);
     await medic?.remove();
     await putBack(drill, host);
   }
@@ -81,18 +94,20 @@ export async function putBack(drill: Drill | undefined, host: string): Promise<v
   }
 }
 
-/** A person's yes, given as a person gives it; then Medic goes on. */
-async function agree(medic: OwnMedic, id: string, signal: AbortSignal): Promise<void> {
-  const { exit, stdout, stderr } = await medic.verb("approve", id, "--yes");
-  if (exit !== 0) throw new Error(`Cannot approve the fix of "${id}": ${stderr.trim() || stdout.trim()}`);
-  await untilDone(medic, id, withinSecondsMax, signal);
+/** What a person says to Medic, said as a person says it. */
+async function told(medic: OwnMedic, ...verb: string[]): Promise<void> {
+  const { exit, stdout, stderr } = await medic.verb(...verb);
+  if (exit !== 0) throw new Error(`Cannot say "medic ${verb.join(" ")}": ${stderr.trim() || stdout.trim()}`);
 }
 
 async function untilDone(medic: OwnMedic, id: string, withinSeconds: number, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + withinSeconds * 1000;
+  const stateOf = () => medic.story(id).incident.state;
   // A drill that is not over in time is no breakage: the checker says what it ended as.
-  while (isActive(medic.story(id).incident.state) && Date.now() < deadline) {
-    await sleep(200, undefined, { signal });
+  for (let state = stateOf(); isActive(state) && Date.now() < deadline; state = stateOf()) {
+    const isHeld = state.is === "open" && state.held !== undefined;
+    await sleep(isHeld ? heldSeconds * 1000 : 200, undefined, { signal });
+    if (isHeld) return;
   }
 }
 

@@ -19,6 +19,8 @@ import { labUnits, medicSudoers } from "./units.ts";
 
 /** sshd's port on each host's own address. */
 export const sshdPort = 2222;
+/** Where a host's nginx answers, once it is started. */
+export const nginxPort = 18088;
 /** Where Scrypted lives on a host, as its installer for Docker Compose leaves it. */
 export const scryptedFolder = "/home/operator/.scrypted";
 
@@ -66,7 +68,13 @@ export function stageHost(root: string, { place, identity, authorized, controlGr
   write("/etc/passwd", passwd(readFileSync("/etc/passwd", "utf8")));
   write("/etc/group", group(readFileSync("/etc/group", "utf8")));
   write("/etc/shadow", shadow(passwd(readFileSync("/etc/passwd", "utf8"))), 0o600);
-  write("/etc/sudoers", "Defaults env_reset,!fqdn,!lecture\nroot ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n", 0o440);
+  // Debian's own PATH below sudo: a user's has no sbin, where nginx is.
+  const path = 'Defaults secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"';
+  write(
+    "/etc/sudoers",
+    `Defaults env_reset,!fqdn,!lecture\n${path}\nroot ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n`,
+    0o440,
+  );
   write("/etc/sudoers.d/operator", "operator ALL=(ALL) NOPASSWD: ALL\n", 0o440);
   write("/etc/sudoers.d/medic", medicSudoers(), 0o440);
   for (const user of users) {
@@ -101,6 +109,8 @@ export function stageHost(root: string, { place, identity, authorized, controlGr
     folder(root, `/var/lib/${name}`);
     wanted(`${name}.service`, "multi-user.target", "/etc/systemd/system");
   }
+  write("/etc/nginx/sites-available/default", nginxSite(place));
+  folder(root, "/var/log/nginx");
   stageScrypted(root, identity);
 }
 
@@ -162,6 +172,17 @@ X11Forwarding yes
 PrintMotd no
 AcceptEnv LANG LC_*
 Subsystem sftp /usr/lib/openssh/sftp-server
+`;
+}
+
+/** Debian's nginx on the host's own address; nobody starts it but who needs it. */
+function nginxSite({ address }: Place): string {
+  return `server {
+\tlisten ${address}:${nginxPort} default_server;
+\troot /var/www/html;
+\tindex index.nginx-debian.html;
+\tserver_name _;
+}
 `;
 }
 

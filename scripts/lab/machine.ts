@@ -27,6 +27,7 @@ const packages: Record<string, string> = {
   "dropbear-bin": "/usr/sbin/dropbear",
   "util-linux": "/usr/bin/flock",
   iproute2: "/usr/bin/ss",
+  nginx: "/usr/sbin/nginx",
   chromium: "/usr/bin/chromium",
   prometheus: "/usr/bin/prometheus",
   "prometheus-alertmanager": "/usr/bin/prometheus-alertmanager",

@@ -33,6 +33,7 @@ export async function startMonitors(folder: string, places: readonly Place[], to
   mkdirSync(home, { recursive: true });
   if (monitorProcess(folder, "prometheus") === undefined) {
     watchHosts(folder, places);
+    watchPages(folder, []);
     replace(join(home, "rules.yml"), json({ groups: [] }));
   }
   replace(join(home, "blackbox.yml"), json(blackboxConfig));
@@ -76,6 +77,34 @@ export function watchHosts(folder: string, places: readonly Place[]): void {
   replace(join(folder, "monitoring", "targets.json"), json(places.map(target)));
 }
 
+/** A page that is watched beside Scrypted's; a status below 400 is well. */
+export type WatchedPage = { host: string; service: string; url: string };
+
+/** Points Prometheus at these pages, and at no page that was watched before. */
+export function watchPages(folder: string, pages: readonly WatchedPage[]): void {
+  const targets = pages.map(({ host, service, url }) => ({ targets: [url], labels: { host, service } }));
+  replace(join(folder, "monitoring", "pages.json"), json(targets));
+}
+
+/** Waits until a page is seen to answer: from here on its alert means something. */
+export async function pageAnswers({ host, service }: WatchedPage, withinSeconds = 20): Promise<void> {
+  const query = encodeURIComponent(`probe_success{job="pages",host="${host}",service="${service}"} == 1`);
+  const isSeen = await until(async () => list(await ask(`query?query=${query}`), "result").length > 0, withinSeconds);
+  if (!isSeen) throw new Error(`Cannot see "${service}" on "${host}": no probe of it succeeds in ${withinSeconds} s`);
+}
+
+/** Waits until no alert of a host is left, at Prometheus or on its way: a new one is then about what is broken next. */
+export async function alertsOver(host: string, withinSeconds = 40): Promise<void> {
+  const query = encodeURIComponent(`ALERTS{host="${host}"}`);
+  const url = `http://${endpoints.alertmanager}/api/v2/alerts?filter=${encodeURIComponent(`host="${host}"`)}`;
+  const isOver = await until(async () => {
+    const [pending, told] = await Promise.all([ask(`query?query=${query}`), fetch(url).then((one) => one.json())]);
+    return list(pending, "result").length === 0 && Array.isArray(told) && told.length === 0;
+  }, withinSeconds);
+  if (!isOver)
+    throw new Error(`Cannot wait for the alerts of "${host}" to end: some are left after ${withinSeconds} s`);
+}
+
 /** Lets Prometheus raise alerts, once it knows whom to tell: hosts that are still booting would only make noise. */
 export async function armAlerts(folder: string): Promise<void> {
   const prometheus = monitorProcess(folder, "prometheus");
@@ -91,7 +120,7 @@ export async function armAlerts(folder: string): Promise<void> {
 
 /** Waits until every probe succeeds: from here on an alert means something. */
 export async function probesSucceed(places: readonly Place[], withinSeconds = 20): Promise<void> {
-  const query = encodeURIComponent("count(probe_success == 1) or vector(0)");
+  const query = encodeURIComponent('count(probe_success{service="scrypted"} == 1) or vector(0)');
   let seen = "0";
   const well = await until(async () => {
     const [sample] = list(await ask(`query?query=${query}`), "result") as { value: [number, string] }[];
@@ -153,6 +182,7 @@ const blackboxConfig = {
         fail_if_body_not_matches_regexp: ["hasLogin"],
       },
     },
+    page: { prober: "http", timeout: "900ms", http: { preferred_ip_protocol: "ip4" } },
   },
 };
 
@@ -171,29 +201,36 @@ const rules = {
             description: "{{ $labels.instance }} has not answered for 2 seconds.",
           },
         },
+        {
+          alert: "PageDown",
+          expr: `probe_success{job="pages"} == 0`,
+          for: "2s",
+          labels: { severity: "critical" },
+          annotations: { summary: "{{ $labels.service }} on {{ $labels.host }} does not answer" },
+        },
       ],
     },
   ],
 };
 
 function prometheusConfig(home: string): object {
+  // The exporter is asked for the target, in place of the target itself.
+  const probe = (name: string, module: string, file: string): object => ({
+    job_name: name,
+    metrics_path: "/probe",
+    params: { module: [module] },
+    file_sd_configs: [{ files: [`${home}/${file}`], refresh_interval: "2s" }],
+    relabel_configs: [
+      { source_labels: ["__address__"], target_label: "__param_target" },
+      { source_labels: ["__param_target"], target_label: "instance" },
+      { target_label: "__address__", replacement: endpoints.blackbox },
+    ],
+  });
   return {
     global: { scrape_interval: "1s", scrape_timeout: "950ms", evaluation_interval: "1s" },
     alerting: { alertmanagers: [{ static_configs: [{ targets: [endpoints.alertmanager] }] }] },
     rule_files: [`${home}/rules.yml`],
-    scrape_configs: [
-      {
-        job_name: "blackbox",
-        metrics_path: "/probe",
-        params: { module: ["scrypted_login"] },
-        file_sd_configs: [{ files: [`${home}/targets.json`] }],
-        relabel_configs: [
-          { source_labels: ["__address__"], target_label: "__param_target" },
-          { source_labels: ["__param_target"], target_label: "instance" },
-          { target_label: "__address__", replacement: endpoints.blackbox },
-        ],
-      },
-    ],
+    scrape_configs: [probe("blackbox", "scrypted_login", "targets.json"), probe("pages", "page", "pages.json")],
   };
 }
 

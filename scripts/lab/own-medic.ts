@@ -16,6 +16,7 @@ import { type ServeProcess, startServe } from "./serving.ts";
 /** The lab's `hosts.yaml` as it is parsed, for others to change. */
 export type HostsFile = {
   server: { listen: string; data: string };
+  pluginFolders?: string[];
   limits: Record<string, string | number>;
   pool: Record<string, string | number>;
   hosts: Record<string, HostEntry>;
@@ -64,11 +65,8 @@ export type OwnMedic = {
 
 const main = resolve(import.meta.dirname, "../../core/main.ts");
 
-/** `port`: the lab's own when the real monitors have to reach it. */
-export async function ownMedic(
-  change: (file: HostsFile) => void = () => {},
-  { port }: { port?: number } = {},
-): Promise<OwnMedic> {
+/** `port`: the lab's own when the real monitors have to reach it; any free one when absent. */
+export async function ownMedic(change: (file: HostsFile) => void = () => {}, port?: number): Promise<OwnMedic> {
   const lab = readLab();
   const folder = mkdtempSync(join(tmpdir(), "medic-lab-test-"));
   const configFile = join(folder, "hosts.yaml");

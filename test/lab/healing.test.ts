@@ -22,7 +22,7 @@ describe("a stopped Scrypted that a real monitor misses", { timeout: 120_000 }, 
 
   before(async () => {
     await restoreScrypted(host);
-    medic = await ownMedic(() => {}, { port: Number(new URL(lab.webhookUrl).port) });
+    medic = await ownMedic(() => {}, Number(new URL(lab.webhookUrl).port));
     serve = await medic.serve();
     bystanders = withoutScrypted(await allRuns(host));
     began = await dockerNow(host);

@@ -38,6 +38,7 @@ function healed(): Raw {
       fixes: ["docker_start"],
       says: ["stays up"],
       subjects: ["drill-stopped"],
+      keepsRun: false,
       key: "SHA256:medic",
       hasSudo: true,
       alertedAt: began,
@@ -89,6 +90,11 @@ describe("the judge of a drill", () => {
       /docker says last of drill-stopped: die/,
     ],
     [
+      "a fix called proven of which docker saw nothing begin",
+      (raw) => void (raw.docker = []),
+      /neither docker nor systemd show that anything began/,
+    ],
+    [
       "a container that is none of its business",
       ({ docker }) => void docker.push({ at: began + 2000, action: "restart", container: "postgres" }),
       /touched postgres/,
@@ -111,6 +117,20 @@ describe("the judge of a drill", () => {
     });
   }
 
+  it("takes other proof of a fix that begins no run, and an incident that is kept for later", () => {
+    const quiet = healed();
+    quiet.declared.keepsRun = true;
+    quiet.docker = [];
+    assert.deepEqual(check(quiet).faults, []);
+    const held = healed();
+    held.declared = { ...held.declared, expected: "held", fixes: [], says: ["maintenance"] };
+    held.events = [event(1, { kind: "held", why: "maintenance of drill-stopped" })];
+    held.host = [];
+    assert.deepEqual(check(held).faults, []);
+    held.host = healed().host;
+    assert.match(check(held).faults.join(), /sudo ran "docker start/);
+  });
+
   it("leaves out what happened before the alert, and another key's logins", () => {
     const raw = healed();
     raw.docker.push({ at: began - 2000, action: "stop", container: "postgres" });
@@ -130,11 +150,11 @@ describe("the roster of drills", () => {
   it("names each drill once, by its family", () => {
     const names = drills.map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
-    for (const name of names) assert.match(name, /^(?:container|unit|scrypted|host|control)-[a-z0-9-]+$/);
+    for (const name of names) assert.match(name, /^(?:container|unit|scrypted|host|control|example)-[a-z0-9-]+$/);
   });
 
-  const shared = new Set(["scrypted", "systemd-journald.service"]);
-  it("lets drills touch only what they made, Scrypted, or the journal", () => {
+  const shared = new Set(["scrypted", "systemd-journald.service", "nginx.service"]);
+  it("lets drills touch only what they made, Scrypted, nginx, or the journal", () => {
     for (const { name, subjects } of drills) {
       for (const subject of subjects) {
         assert.ok(subject.startsWith(drillPrefix) || shared.has(subject), `${name} is about ${subject}`);
@@ -142,10 +162,23 @@ describe("the roster of drills", () => {
     }
   });
 
+  it("has quick ones of each family, of each kind of end, and of the real monitors", () => {
+    const quick = drills.filter((drill) => drill.quick === true);
+    const familiesOf = (some: typeof drills) => new Set(some.map(({ name }) => name.split("-")[0]));
+    assert.deepEqual(familiesOf(quick), familiesOf(drills));
+    for (const end of ["fixed", "escalated", "held"])
+      assert.ok(
+        quick.some(({ expected }) => expected === end),
+        end,
+      );
+    assert.ok(quick.some(({ raisedBy }) => raisedBy !== undefined));
+    assert.ok(quick.length <= 10);
+  });
+
   it("has a fix for each drill that ends fixed, and words for each that is left to a person", () => {
     for (const { name, expected, fixes, says = [] } of drills) {
       assert.equal(expected === "fixed", expected === "fixed" && fixes.length > 0, name);
-      if (expected === "escalated" || expected === "asked") assert.ok(says.length > 0, name);
+      if (["escalated", "asked", "held"].includes(expected)) assert.ok(says.length > 0, name);
     }
   });
 });

@@ -1,5 +1,5 @@
 // Drills of containers: each makes one of its own, from the lab's smallest image, and breaks it as people's break.
-import type { Drill } from "../drill.ts";
+import { type Drill, hostAddress } from "../drill.ts";
 
 const image = "eclipse-mosquitto:2";
 /** A program that ends when it is told to. */
@@ -18,22 +18,50 @@ function untilRestarted(name: string): string {
 const always = "--restart unless-stopped";
 const down = { name: "ContainerDown" };
 
-/** Shell text that starts a container that needs port 18080 of the host. */
-function listen(name: string): string {
-  const program = `require("http").createServer().listen(18080, "127.0.0.1")`;
-  return `docker run -d --name ${name} --network host ${always} ghcr.io/koush/scrypted node -e '${program}' >/dev/null`;
+/** Shell text that starts a container that needs port 18080 of the host, on the address that is the host's own. */
+function listen(name: string, answer = ""): string {
+  const program = `require("http").createServer(${answer}).listen(18080, process.argv[1])`;
+  return `${hostAddress}
+docker run -d --name ${name} --network host ${always} ghcr.io/koush/scrypted node -e '${program}' "$address" >/dev/null`;
+}
+
+/** What the program of autoheal does: it asks docker over its socket who is unhealthy, and restarts that. */
+const autoheal = `const http = require("http");
+const ask = (method, path, then) => http.request({ socketPath: "/var/run/docker.sock", method, path }, (answer) => {
+  let text = ""; answer.on("data", (more) => text += more).on("end", () => then(text));
+}).end();
+const filters = encodeURIComponent(JSON.stringify({ health: ["unhealthy"], label: ["autoheal=true"] }));
+setInterval(() => ask("GET", "/containers/json?filters=" + filters, (text) => {
+  for (const { Id } of JSON.parse(text)) ask("POST", "/containers/" + Id + "/restart?t=1", () => {});
+}), 1000);`;
+
+/** Shell text that waits until docker was told to restart a container a few times. */
+function untilTold(name: string): string {
+  return `until [ "$(docker events --since 60s --until "$(($(date +%s) + 1))" --filter container=${name} --filter event=restart | wc -l)" -ge 3 ]; do sleep 0.5; done`;
 }
 
 export const containerDrills: readonly Drill[] = [
   {
     name: "container-stopped",
     tells: "somebody stopped a container that has to run",
+    quick: true,
     alert: { ...down, service: "drill-stopped" },
     expected: "fixed",
     fixes: ["docker_start"],
     subjects: ["drill-stopped"],
     prepare: start("drill-stopped", always),
     break: "docker stop -t 2 drill-stopped",
+  },
+  {
+    name: "container-page-down",
+    tells: "a container with a page was stopped; the monitor's probe of it fails",
+    alert: { name: "PageDown", service: "drill-page" },
+    raisedBy: { httpPort: 18080 },
+    expected: "fixed",
+    fixes: ["docker_start"],
+    subjects: ["drill-page"],
+    prepare: listen("drill-page", '(_, response) => response.end("well")'),
+    break: "docker stop -t 2 drill-page",
   },
   {
     name: "container-paused",
@@ -63,6 +91,7 @@ until docker inspect -f '{{.State.Health.Status}}' drill-unhealthy | grep -q unh
   {
     name: "container-crash-loop",
     tells: "a container dies a second after each start, and docker starts it again and again",
+    quick: true,
     alert: { name: "ContainerRestarting", service: "drill-crashing" },
     expected: "escalated",
     fixes: [],
@@ -170,6 +199,23 @@ docker run -d --name drill-behind --network container:drill-server ${always} ${i
 while :; do docker restart -t 1 drill-fought; sleep 2; done
 SCRIPT
 setsid sh /run/drill-healer.sh >/dev/null 2>&1 </dev/null & echo $! > /run/drill-healer.pid
-until [ "$(docker events --since 60s --until "$(($(date +%s) + 1))" --filter container=drill-fought --filter event=restart | wc -l)" -ge 3 ]; do sleep 0.5; done`,
+${untilTold("drill-fought")}`,
+  },
+  {
+    name: "container-autoheal-at-work",
+    tells: "autoheal restarts an unhealthy container by its label while Medic is alerted as well",
+    alert: { name: "ContainerUnhealthy", service: "drill-autohealed" },
+    expected: "escalated",
+    fixes: [],
+    says: ["something else keeps restarting", "Two healers fight"],
+    subjects: ["drill-autohealed", "drill-autoheal"],
+    prepare: start(
+      "drill-autohealed",
+      `${always} --label autoheal=true --health-cmd false --health-interval 1s --health-retries 1`,
+    ),
+    break: `docker tag ghcr.io/koush/scrypted willfarrell/autoheal
+docker run -d --name drill-autoheal --network none -v /var/run/docker.sock:/var/run/docker.sock willfarrell/autoheal node -e '${autoheal}' >/dev/null
+${untilTold("drill-autohealed")}`,
+    restore: "docker rm -f drill-autoheal; docker rmi willfarrell/autoheal; exit 0",
   },
 ];

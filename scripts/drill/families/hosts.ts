@@ -5,6 +5,7 @@ export const hostDrills: readonly Drill[] = [
   {
     name: "host-disk-nearly-full",
     tells: "a disk of the host is all but full",
+    quick: true,
     alert: { name: "HostDiskNearlyFull", service: "-" },
     expected: "escalated",
     fixes: [],

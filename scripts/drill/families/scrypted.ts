@@ -1,15 +1,12 @@
 // Drills of Scrypted: each host's own, broken in a way its users report. What is only put aside is put back by `restore`;
 // where its container was replaced, the driver makes it anew.
 import type { HostEntry } from "../../lab/own-medic.ts";
-import type { Drill } from "../drill.ts";
+import { type Drill, hostAddress } from "../drill.ts";
 
 const volume = "/home/operator/.scrypted/volume";
 const image = "ghcr.io/koush/scrypted";
 const scrypted = { service: "scrypted" };
 const subjects = ["scrypted"];
-/** Its address on this host, as its own container has it. */
-const address = `address=$(docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' scrypted | sed -n 's/^SCRYPTED_SERVER_ADDRESS=//p')`;
-
 /** Silence is a reason at once: a lab's Scrypted starts in a second. */
 function impatient(host: HostEntry): void {
   Object.assign(host.plugins["scrypted"] ?? {}, { startAllowanceSeconds: 1 });
@@ -18,16 +15,29 @@ function impatient(host: HostEntry): void {
 /** Shell text: Scrypted is down, and another process listens where it would. */
 function taken(port: number): string {
   const program = `require("http").createServer().listen(${port}, process.argv[1])`;
-  return `${address}
+  return `${hostAddress}
 docker stop -t 5 scrypted
 docker run -d --name drill-holder --network host ${image} node -e '${program}' "$address" >/dev/null; sleep 1`;
 }
 
 export const scryptedDrills: readonly Drill[] = [
   {
+    name: "scrypted-stopped",
+    tells: "somebody stopped Scrypted; the monitor's probe of /login fails",
+    alert: { ...scrypted, name: "ScryptedDown" },
+    raisedBy: "scrypted probe",
+    expected: "fixed",
+    fixes: ["scrypted_restart"],
+    subjects,
+    configure: impatient,
+    break: "docker stop -t 5 scrypted",
+    restore: "docker start scrypted",
+  },
+  {
     name: "scrypted-not-answering",
     tells: "Scrypted's server hangs while docker says Up",
     alert: { ...scrypted, name: "ScryptedDown" },
+    raisedBy: "scrypted probe",
     expected: "fixed",
     fixes: ["scrypted_restart"],
     subjects,
@@ -62,6 +72,7 @@ until [ "$(docker inspect -f '{{.RestartCount}}' scrypted)" -ge 3 ]; do sleep 0.
   {
     name: "scrypted-port-10443-taken",
     tells: "Scrypted is down, and another program has its https port",
+    quick: true,
     alert: { ...scrypted, name: "ScryptedDown" },
     expected: "escalated",
     fixes: [],
@@ -92,7 +103,7 @@ until [ "$(docker inspect -f '{{.RestartCount}}' scrypted)" -ge 3 ]; do sleep 0.
     says: ["a second instance|\\(pid \\d+\\) holds its port 10443"],
     subjects: [...subjects, "drill-second"],
     configure: impatient,
-    break: `${address}
+    break: `${hostAddress}
 docker stop -t 5 scrypted
 docker run -d --name drill-second --network host -e SCRYPTED_SERVER_ADDRESS="$address" -v ${volume}:/server/volume ${image} >/dev/null
 sleep 1`,

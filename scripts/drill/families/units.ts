@@ -47,6 +47,7 @@ export const unitDrills: readonly Drill[] = [
   {
     name: "unit-start-limit",
     tells: "a unit failed so often that systemd gave up on it, and the cause is over",
+    quick: true,
     alert: { ...failed, service: "drill-limit.service" },
     expected: "fixed",
     fixes: ["systemd_start"],
@@ -56,6 +57,20 @@ export const unitDrills: readonly Drill[] = [
       service: "Restart=on-failure\nRestartSec=100ms",
     })}; systemctl start drill-limit`,
     break: `touch /run/drill-limit.broken; ${untilFailed("drill-limit")}; rm /run/drill-limit.broken`,
+  },
+  {
+    name: "unit-dies-at-once",
+    tells:
+      "a unit ends as soon as it is started, and nothing starts it again: a wait of two minutes would mend nothing",
+    quick: true,
+    alert: { ...failed, service: "drill-dying.service" },
+    expected: "escalated",
+    fixes: ["systemd_start"],
+    says: ["ended again \\(exit-code, exit 1\\), and nothing starts it by itself", "FATAL: lost its database"],
+    subjects: ["drill-dying.service"],
+    withinSeconds: 20,
+    prepare: `${unit("drill-dying")}; systemctl start drill-dying`,
+    break: `touch /run/drill-dying.broken; ${untilFailed("drill-dying")}`,
   },
   {
     name: "unit-masked",
@@ -148,6 +163,7 @@ exec tail /dev/zero`,
     subjects: ["systemd-journald.service"],
     configure: (host) => void (host.plugins["systemd"] = { units: ["systemd-journald.service"] }),
     approve: true,
+    keepsRun: true,
     prepare: `mount -t tmpfs -o size=64m,mode=2755 drill /var/log/journal
 chgrp systemd-journal /var/log/journal; touch /run/drill-journal
 mkdir -p "/var/log/journal/$(cat /etc/machine-id)"; systemctl restart systemd-journald; journalctl --flush; logger started; journalctl --sync`,
