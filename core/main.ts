@@ -37,6 +37,6 @@ void runMedic(process.argv.slice(2), {
   stop: stop.signal,
 }).then((code) => {
   process.exitCode = code;
+  // Whoever was told to stop has stopped: what is open all the same, a connection that nobody answers, keeps no process.
+  if (stop.signal.aborted) setTimeout(() => process.exit(), 500).unref();
 });
-// Whoever was told to stop has stopped: what is open all the same, a connection that nobody answers, keeps no process.
-if (stop.signal.aborted) setTimeout(() => process.exit(), 500).unref();
