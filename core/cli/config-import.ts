@@ -4,7 +4,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { parseSshConfig } from "../config/ssh-config.ts";
-import { importHosts } from "../config/ssh-import.ts";
+import { type Imported, importHosts } from "../config/ssh-import.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
 import { defineVerb, jsonArg } from "./verb.ts";
 
@@ -19,16 +19,8 @@ export const configImport = defineVerb({
   takesMany: true,
   run(args, context): ExitCode {
     const { home, folder, out } = context;
-    const file = args.file === undefined ? join(home, ".ssh", "config") : resolve(folder, args.file);
-    const atHome = (path: string): string => (path.startsWith("~/") ? join(home, path.slice(2)) : path);
-    const config = parseSshConfig(readOrExplain(file), (pattern) => {
-      const path = atHome(pattern);
-      return globSync(isAbsolute(path) ? path : join(home, ".ssh", path))
-        .toSorted()
-        .map(readOrExplain);
-    });
-    const user = userOf(context);
-    const { hosts, notes } = importHosts(config, args._, { user, exists: (path) => existsSync(atHome(path)) });
+    const file = args.file === undefined ? sshConfigOf(home) : resolve(folder, args.file);
+    const { hosts, notes } = importText(readOrExplain(file), args._, context);
     if (args.json === true) out.json({ hosts, notes });
     else {
       if (Object.keys(hosts).length > 0) out.line(stringify({ hosts }, { lineWidth: 0 }).trimEnd());
@@ -41,6 +33,23 @@ export const configImport = defineVerb({
     return 1;
   },
 });
+
+export function sshConfigOf(home: string): string {
+  return join(home, ".ssh", "config");
+}
+
+/** What a text in the form of ssh_config says of `names`, or of all its hosts, for this person on this machine. */
+export function importText(text: string, names: readonly string[], context: Context): Imported {
+  const { home } = context;
+  const atHome = (path: string): string => (path.startsWith("~/") ? join(home, path.slice(2)) : path);
+  const config = parseSshConfig(text, (pattern) => {
+    const path = atHome(pattern);
+    return globSync(isAbsolute(path) ? path : join(home, ".ssh", path))
+      .toSorted()
+      .map(readOrExplain);
+  });
+  return importHosts(config, names, { user: userOf(context), exists: (path) => existsSync(atHome(path)) });
+}
 
 function readOrExplain(path: string): string {
   try {

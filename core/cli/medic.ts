@@ -17,6 +17,7 @@ import { doctor } from "./doctor.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { hosts } from "./hosts.ts";
 import { explain, incidents } from "./incidents.ts";
+import { init } from "./init.ts";
 import { investigate } from "./investigate.ts";
 import { maintenance } from "./maintenance.ts";
 import { notifyTest } from "./notify.ts";
@@ -98,6 +99,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       description: "Heals the services of a homelab over one SSH connection per host",
     },
     subCommands: {
+      init: toCommand(init, context, answered),
       serve: toCommand(serve, context, answered),
       demo: toCommand(demo, context, answered),
       doctor: toCommand(doctor, context, answered),

@@ -26,12 +26,10 @@ export const trust = defineVerb({
   async run(args, context): Promise<ExitCode> {
     const { config } = readConfig(context, args.config);
     const host = chosen(config.hosts, args.host);
-    const key = await offeredKey(config.hosts, host, context);
-    const known = { pin: host.hostKey, knownHosts: await readKnownHosts(host.name, host.knownHosts) };
-    const verdict = judgeHostKey(key, { address: host.address, port: host.port, ...known });
-    const offer: Offer = { host, fingerprint: fingerprint(key), type: keyType(key), verdict };
+    const offer = await offerOf(config.hosts, host, context);
+    const { verdict } = offer;
     const file = configPath(context, args.config);
-    if (args.json !== true) show(offer, context);
+    if (args.json !== true) showOffer(offer, context);
 
     const refusal = refused(offer, args.replace === true);
     if (refusal !== undefined) return answer(offer, context, args.json, { done: "refused", says: refusal }, 1);
@@ -49,7 +47,8 @@ export const trust = defineVerb({
   },
 });
 
-type Offer = { host: HostConfig; fingerprint: string; type: string; verdict: HostKeyVerdict };
+/** The key a host offers, beside what was known of it. */
+export type Offer = { host: HostConfig; fingerprint: string; type: string; verdict: HostKeyVerdict };
 type Outcome = { done: "pinned" | "printed" | "nothing" | "refused"; says?: string; line?: string };
 
 function chosen(hosts: Readonly<Record<string, HostConfig>>, name: string): HostConfig {
@@ -61,6 +60,18 @@ function chosen(hosts: Readonly<Record<string, HostConfig>>, name: string): Host
   }
   if (host.transport === "local") throw new UsageError(`Cannot trust "${name}": this machine has no host key to check`);
   return host;
+}
+
+/** Asks the host; logs in nowhere but on the way. Throws CannotTell when nobody answers. */
+export async function offerOf(
+  hosts: Readonly<Record<string, HostConfig>>,
+  host: HostConfig,
+  context: Context,
+): Promise<Offer> {
+  const key = await offeredKey(hosts, host, context);
+  const known = { pin: host.hostKey, knownHosts: await readKnownHosts(host.name, host.knownHosts) };
+  const verdict = judgeHostKey(key, { address: host.address, port: host.port, ...known });
+  return { host, fingerprint: fingerprint(key), type: keyType(key), verdict };
 }
 
 async function offeredKey(
@@ -80,7 +91,7 @@ async function offeredKey(
   }
 }
 
-function show({ host, fingerprint: offered, type, verdict }: Offer, { out }: Context): void {
+export function showOffer({ host, fingerprint: offered, type, verdict }: Offer, { out }: Context): void {
   const way = host.jump === undefined ? "" : `, through ${host.jump}`;
   out.line(`${host.name} (${host.address}:${host.port}${way}) offers`);
   out.line(`  ${out.paint("bold", offered)} (${type})`);
