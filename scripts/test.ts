@@ -1,11 +1,11 @@
-// Runs the tests: `tsx scripts/test.ts node|deno|lab [files…]`. Node and Deno run the same files, except the listed
+// Runs the tests: `tsx scripts/test.ts node|deno|lab|binary [files…]`. Node and Deno run the same files, except the listed
 // ones. Both print how many tests and suites there were; a difference fails the second run, because a runtime that
 // silently skips some would otherwise look green.
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { glob } from "node:fs/promises";
 
-type Suite = "node" | "deno" | "lab";
+type Suite = "node" | "deno" | "lab" | "binary";
 /** Tests and suites together: Deno counts both as steps. */
 type Run = { code: number; counted: number };
 
@@ -17,8 +17,8 @@ const COUNTS = ".medic/test-counts.json";
 const FILES_AT_ONCE = 2;
 
 const [suite = "node", ...wanted] = process.argv.slice(2);
-if (suite !== "node" && suite !== "deno" && suite !== "lab") {
-  console.error(`Cannot run "${suite}": the suites are node, deno and lab`);
+if (suite !== "node" && suite !== "deno" && suite !== "lab" && suite !== "binary") {
+  console.error(`Cannot run "${suite}": the suites are node, deno, lab and binary`);
   process.exit(2);
 }
 process.exitCode = await main(suite, wanted);
@@ -41,7 +41,7 @@ async function main(suite: Suite, wanted: readonly string[]): Promise<number> {
 
 /** Remembers Node's count, and holds Deno's against it when Node ran the same files before. */
 function isCountedAlike(suite: Suite, counted: number): boolean {
-  if (suite === "lab") return true;
+  if (suite === "lab" || suite === "binary") return true;
   if (suite === "node") {
     mkdirSync(".medic", { recursive: true });
     writeFileSync(COUNTS, JSON.stringify({ node: counted }));
@@ -61,10 +61,16 @@ function nodeCount(): number | undefined {
   }
 }
 
+/** Those that need a lab, or build first, have folders of their own. */
+function suitesOf(file: string): readonly Suite[] {
+  const own = (["lab", "binary"] as const).find((name) => file.startsWith(`test/${name}/`));
+  return own === undefined ? ["node", "deno"] : [own];
+}
+
 async function filesOf(suite: Suite): Promise<string[]> {
   const found: string[] = [];
   for await (const file of glob("test/**/*.test.ts")) found.push(file);
-  return found.filter((file) => file.startsWith("test/lab/") === (suite === "lab")).toSorted();
+  return found.filter((file) => suitesOf(file).includes(suite)).toSorted();
 }
 
 async function runFiles(suite: Suite, files: readonly string[]): Promise<Run> {
@@ -96,8 +102,8 @@ function countIn(tail: string): number {
 
 function commandOf(suite: Suite, files: readonly string[]): [string, string[]] {
   if (suite === "deno") return ["deno", ["test", "--allow-all", "--no-check", "--quiet", "--parallel", ...files]];
-  // Real hosts are shared by the lab's tests, so its files run one after the other. The others mostly wait: for clocks,
+  // Real hosts are shared by the lab's tests, and building takes both cores, so those files run one after the other. The others mostly wait: for clocks,
   // for servers of their own.
-  const atOnce = suite === "lab" ? 1 : FILES_AT_ONCE;
+  const atOnce = suite === "node" ? FILES_AT_ONCE : 1;
   return ["node", ["--test", "--test-reporter=spec", `--test-concurrency=${atOnce}`, ...files]];
 }

@@ -11,6 +11,7 @@ import { auditExport, auditHead, auditVerify } from "./audit.ts";
 import { backup } from "./backup.ts";
 import { configCheck } from "./config-check.ts";
 import { configImport } from "./config-import.ts";
+import { configSchema } from "./config-schema.ts";
 import { CannotTell, type Context, type ExitCode, UsageError } from "./context.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
@@ -60,11 +61,12 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
   const config = defineCommand({
     meta: {
       name: "config",
-      description: "Check hosts.yaml, or make entries of ~/.ssh/config: medic config check | import",
+      description: "Check hosts.yaml, or make entries of ~/.ssh/config: medic config check | import | schema",
     },
     subCommands: {
       check: toCommand(configCheck, context, answered),
       import: toCommand(configImport, context, answered),
+      schema: toCommand(configSchema, context, answered),
     },
   });
   const audit = defineCommand({

@@ -1,6 +1,7 @@
 // How this Medic is packed: run from its source, or built into one file (scripts/build). The only place that knows, so that
 // every other file runs the same in both. It brings what lies beside the code in a repository and nowhere in one file:
 // the version, the shipped plugins and what plugins import. It refuses to know what any of it is used for.
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { constants, Script } from "node:vm";
 import * as valibot from "valibot";
@@ -22,13 +23,14 @@ export type Packing = Shipped & {
 };
 
 /** The build puts a value in this name's place; from source there is none. */
-declare const MEDIC_BUILD: { edition: "binary" | "deno"; commit: string } | undefined;
+declare const MEDIC_BUILD: { commit: string } | undefined;
 const build = typeof MEDIC_BUILD === "undefined" ? undefined : MEDIC_BUILD;
+const edition = build === undefined ? "source" : "deno" in process.versions ? "deno" : "binary";
 
 export const packing: Packing = {
   version: manifest.version,
   commit: build?.commit,
-  edition: build?.edition ?? "source",
+  edition,
   source: build === undefined ? fileURLToPath(new URL("../../", import.meta.url)) : undefined,
   plugins: Object.values(shippedPlugins).map((shipped) => shipped.default),
   modules: new Map<string, object>([
@@ -36,7 +38,7 @@ export const packing: Packing = {
     ["valibot", valibot],
     ...Object.entries(shippedPlugins).map(([name, module]) => [`medic/plugins/${name}`, module] as const),
   ]),
-  importFile: build?.edition === "binary" ? importFromDisk() : async (url) => (await import(url)) as object,
+  importFile: edition === "binary" ? importFromDisk() : async (url) => (await import(url)) as object,
 };
 
 /** In Node's single file `import()` knows built-in modules only; the loader of a script in it reads the disk. */

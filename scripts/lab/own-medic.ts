@@ -48,7 +48,7 @@ export type OwnMedic = {
   verb(...args: string[]): Promise<Output>;
   /** Writes hosts.yaml anew; the next serve or verb reads it. */
   configure(change: (file: HostsFile) => void): void;
-  /** `program`: another file that serves, with its arguments. */
+  /** `program`: another one that serves, with its arguments. */
   serve(program?: readonly string[]): Promise<ServeProcess>;
   /** Posts one alert as Alertmanager does; the incident it belongs to. */
   alert(of: { host: string; service: string; name: string; status?: "firing" | "resolved" }): Promise<string>;

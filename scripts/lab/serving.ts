@@ -29,10 +29,10 @@ const root = resolve(import.meta.dirname, "../..");
 const READY_WITHIN_SECONDS = 60;
 
 /** Medic's own front door. */
-const front = [join(root, "core/main.ts"), "serve"];
+const front = ["node", join(root, "core/main.ts"), "serve"];
 
 /**
- * Starts it and waits until it is ready; throws with its log's end when it does not get there. `program`: another file
+ * Starts it and waits until it is ready; throws with its log's end when it does not get there. `program`: another one
  * that serves, with its arguments.
  */
 export async function startServe(
@@ -41,8 +41,9 @@ export async function startServe(
   configFile = lab.config,
   program: readonly string[] = front,
 ): Promise<ServeProcess> {
+  const [command = "node", ...args] = program;
   const output = openSync(logFile, "a");
-  const child = spawn("node", [...program, "--config", configFile], {
+  const child = spawn(command, [...args, "--config", configFile], {
     stdio: ["ignore", output, output],
     cwd: root,
   });

@@ -34,7 +34,7 @@ export async function record(scenario: Scenario, place: Place): Promise<string[]
   const medic = await quickMedic();
   try {
     await scenario.breakIt(place);
-    await medic.serve([entry, "--record", file, "--during", String(scenario.duringMilliseconds)]);
+    await medic.serve(["node", entry, "--record", file, "--during", String(scenario.duringMilliseconds)]);
     await scenario.ask(medic, place);
     await untilAllOver(medic);
     return [...new Set(readFileSync(file, "utf8").split("\n"))].filter((name) => name !== "");
@@ -59,7 +59,7 @@ async function killed(scenario: Scenario, at: string, place: Place): Promise<Poi
   const medic = await quickMedic();
   try {
     const restartsSince = await scenario.breakIt(place);
-    const first = await medic.serve([entry, "--at", at, "--during", String(scenario.duringMilliseconds)]);
+    const first = await medic.serve(["node", entry, "--at", at, "--during", String(scenario.duringMilliseconds)]);
     // A Medic that dies before it answers is asked again, as a monitor does; one that answered has to know.
     const answered = await scenario.ask(medic, place).catch(() => undefined);
     const isOverAlready = async (): Promise<boolean> => (await untilAllOver(medic), false);

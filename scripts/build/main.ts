@@ -1,0 +1,110 @@
+// `npm run build`: Medic as one file, for each architecture and edition, with checksums and a list of what is in it. From
+// what npm offers alone. Progress goes to standard error, the files made to standard output.
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { packing } from "../../core/packing/packing.ts";
+import { makeBundle } from "./bundle.ts";
+import { makeDenoFile } from "./deno-file.ts";
+import { makeNodeBinary } from "./node-binary.ts";
+import { type Architecture, type Runtime, type RuntimeName, runtimeFor } from "./runtime.ts";
+import { sbomOf } from "./sbom.ts";
+
+const usage = `usage: npm run build -- [--target x64,arm64] [--edition node,deno] [--out dist] [--parts] [--help]
+
+  --target    the architectures (default: both)
+  --edition   node: Node and Medic in one program; deno: a script that unpacks Deno and Medic (default: both)
+  --out       the folder (default: dist)
+  --parts     print what the bundle consists of, by size, and make nothing else
+
+Makes medic-<version>-linux-<x64|arm64>[-deno], SHA256SUMS over them, and medic-<version>.cdx.json (CycloneDX).`;
+
+const options = {
+  target: { type: "string", default: "x64,arm64" },
+  edition: { type: "string", default: "node,deno" },
+  out: { type: "string", default: "dist" },
+  parts: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+const root = resolve(import.meta.dirname, "../..");
+const began = performance.now();
+const say = (progress: string): void => {
+  process.stderr.write(`${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${progress}\n`);
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options });
+  if (values.help) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  const targets = listed<Architecture>("--target", values.target, ["x64", "arm64"]);
+  const editions = listed<RuntimeName>("--edition", values.edition, ["node", "deno"]);
+  const work = join(root, ".medic/build");
+  mkdirSync(work, { recursive: true });
+  const bundle = await makeBundle(root, work);
+  say(`bundled ${bundle.commit}: ${megabytes(bundle.bytes)} MB, sha256 ${bundle.sha256}`);
+  if (values.parts) {
+    for (const [name, bytes] of bundle.parts) process.stdout.write(`${String(bytes).padStart(8)}  ${name}\n`);
+    return 0;
+  }
+  const out = resolve(values.out);
+  mkdirSync(out, { recursive: true });
+  const { version } = packing;
+  const runtimes: Runtime[] = [];
+  const files: string[] = [];
+  for (const architecture of targets) {
+    for (const edition of editions) {
+      const runtime = runtimeFor(root, edition, architecture, join(work, "runtimes"), say);
+      runtimes.push(runtime);
+      const file = join(out, `medic-${version}-linux-${architecture}${edition === "deno" ? "-deno" : ""}`);
+      if (edition === "deno") makeDenoFile({ bundle: bundle.file, deno: runtime.file, version, folder: work }, file);
+      else {
+        const isOwn = architecture === process.arch;
+        const parts = { bundle: bundle.file, node: runtime.file, builder: process.execPath, codeCache: isOwn };
+        // oxlint-disable-next-line no-await-in-loop
+        await makeNodeBinary({ ...parts, folder: work }, file);
+      }
+      files.push(file);
+      say(`made ${relative(process.cwd(), file)}: ${megabytes(statSync(file).size)} MB`);
+    }
+  }
+  const medic = { version, commit: bundle.commit, sha256: bundle.sha256 };
+  const list = join(out, `medic-${version}.cdx.json`);
+  writeFileSync(list, `${JSON.stringify(sbomOf(root, medic, bundle.packages, runtimes), null, 2)}\n`);
+  files.push(list);
+  writeChecksums(out, version);
+  for (const file of [...files, join(out, "SHA256SUMS")]) process.stdout.write(`${relative(process.cwd(), file)}\n`);
+  return 0;
+}
+
+/** Over all that lies there of this version, also what an earlier call made. */
+function writeChecksums(folder: string, version: string): void {
+  const names = readdirSync(folder).filter((name) => name.startsWith(`medic-${version}`) && !name.endsWith(".part"));
+  const lines = names.toSorted().map((name) => {
+    const digest = createHash("sha256").update(readFileSync(join(folder, name))).digest("hex"); // prettier-ignore
+    return `${digest}  ${name}\n`;
+  });
+  rmSync(join(folder, "SHA256SUMS"), { force: true });
+  writeFileSync(join(folder, "SHA256SUMS"), lines.join(""));
+}
+
+function listed<T extends string>(option: string, text: string, known: readonly T[]): T[] {
+  const names = text.split(",").map((name) => name.trim());
+  const wrong = names.find((name) => !known.some((one) => one === name));
+  if (wrong !== undefined) throw new Error(`Cannot use ${option} "${wrong}": known are ${known.join(", ")}`);
+  return known.filter((name) => names.includes(name));
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
