@@ -1,6 +1,6 @@
 // One file for the edge, the Deno edition: a shell script with Deno and the bundle packed behind it. It unpacks itself once
-// into a folder of whoever runs it and then runs with the permissions in this list: no other programs than the shell
-// (for `transport: local`) and systemd-notify, no foreign code, no code from the network.
+// into a folder of whoever runs it and then runs with the permissions in this list: no other program than the shell
+// (for `transport: local` and systemd-notify), no foreign code, no code from the network.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ export const denoPermissions: readonly string[] = [
   "--allow-write",
   "--allow-env",
   "--allow-sys=homedir",
-  "--allow-run=/bin/sh,systemd-notify",
+  "--allow-run=/bin/sh",
 ];
 const denoOptions = ["--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-prompt", "--quiet"];
 

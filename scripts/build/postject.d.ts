@@ -1,3 +1,4 @@
+// What postject exports; it comes without types.
 declare module "postject" {
   export function inject(
     filename: string,
