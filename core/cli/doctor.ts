@@ -9,6 +9,7 @@ import { UsageError, type Context, type ExitCode, type Output } from "./context.
 import { diagnose } from "./doctor/host-checks.ts";
 import { inspectKey } from "../transport/identity.ts";
 import { mainProgram, sudoersCommands, sudoersFile, type SudoersNeeds } from "./doctor/sudoers.ts";
+import { sudoersPatterns } from "../plugin/sudoers.ts";
 import { defineVerb, equipArgs, jsonArg } from "./verb.ts";
 
 const defaultTimeoutSeconds = 20;
@@ -91,7 +92,8 @@ function vitalPrograms(host: HostConfig, { catalog }: Equipped): ReadonlyMap<str
   const named = catalog.enabledOn(host.name).filter(({ plugin }) => Object.hasOwn(host.plugins, plugin.name));
   return new Map(
     named.flatMap(({ plugin, options }) => {
-      const program = mainProgram(plugin.sudoers?.(options) ?? []);
+      const { reads, fixes } = sudoersPatterns(plugin.sudoers?.(options));
+      const program = mainProgram([...new Set([...reads, ...fixes])]);
       return program === undefined ? [] : [[program, plugin.name] as const];
     }),
   );

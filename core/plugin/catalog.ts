@@ -6,6 +6,7 @@ import type { Call, Decision, Diagnostic, Fix, Incident, Inquiry, Plugin, Unavai
 import { matches } from "./contract.ts";
 import { rankOf } from "./healer.ts";
 import { inputSchema } from "./schema.ts";
+import { type SudoersPatterns, sudoersPatterns } from "./sudoers.ts";
 import { nearest } from "../suggestion.ts";
 
 /** What the catalog needs of hosts.yaml. */
@@ -160,9 +161,12 @@ export class Catalog {
   }
 
   /** The commands a host's plugins run as root, as sudoers command patterns. */
-  sudoersOf(host: string): readonly string[] {
-    const lines = this.enabledOn(host).flatMap(({ plugin, options }) => plugin.sudoers?.(options) ?? []);
-    return [...new Set(lines)];
+  sudoersOf(host: string): SudoersPatterns {
+    const all = this.enabledOn(host).map(({ plugin, options }) => sudoersPatterns(plugin.sudoers?.(options)));
+    return {
+      reads: [...new Set(all.flatMap(({ reads }) => reads))],
+      fixes: [...new Set(all.flatMap(({ fixes }) => fixes))],
+    };
   }
 
   #healerOf(incident: Incident): string | undefined {

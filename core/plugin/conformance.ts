@@ -58,6 +58,7 @@ export async function checkPlugin(shipped: Shipped, folder: string): Promise<{ p
       check("has-cases", "has case files that can be read", () => assert.deepEqual(problems, [])),
       check("options", "takes no options at all, or says which are vital", () => checkDefaults(plugin)),
       check("options", "reads only options that its schema has", () => none(unknownOptions(plugin, cases))),
+      check("reads-only", "reads nothing by sudo that is known to change a host", () => none(changingReads(plugin))),
       ...cases.map((one) => check("case", titleOf(one), () => runCase(plugin, one))),
       ...plugin.tools.flatMap((tool) => toolChecks(plugin, tool, cases)),
       ...plugin.runbooks.flatMap((runbook) => [
@@ -233,6 +234,17 @@ function unknownOptions(plugin: Plugin, cases: readonly Case[]): string[] {
     plugin.sudoers?.(options);
   }
   return [...unknown];
+}
+
+/** Of what the plugin's sudoers patterns call reading; a pattern may be one regular expression. */
+function changingReads(plugin: Plugin): string[] {
+  const defaults = v.safeParse(plugin.options, {});
+  const given = defaults.success ? plugin.sudoers?.(defaults.output) : undefined;
+  if (given === undefined || "length" in given) return [];
+  return (given.reads ?? []).flatMap((pattern) => {
+    const [program = "", ...rest] = pattern.replace(" ^", " ").split(" ");
+    return mutatingProblems([program, ...rest]).map((problem) => `sudoers: ${problem}`);
+  });
 }
 
 const optionsOfMedic = new Set(["config", "help", "json", "plugins", "yes"]);

@@ -136,6 +136,12 @@ export interface Runbook<O = unknown> {
   decide(incident: Incident, options: O): Inquiry<Decision>;
 }
 
+/**
+ * Commands the tools run as `root`, as sudoers command patterns with absolute paths: of diagnostics (each is then allowed
+ * below its time limit only) and of fixes (allowed as they are). A plain list does not tell, so both forms are allowed.
+ */
+export type Sudoers = readonly string[] | { reads?: readonly string[]; fixes?: readonly string[] };
+
 export interface Plugin<S extends Schema = Schema> {
   name: string;
   apiVersion: 1;
@@ -153,8 +159,8 @@ export interface Plugin<S extends Schema = Schema> {
   evidence?(incident: Incident, options: Out<S>): Calls;
   /** The text of a failed command → advice for a person. */
   hints?: readonly (readonly [RegExp, string])[];
-  /** Commands the tools run as `root`, as sudoers command patterns with absolute paths; for `doctor --sudoers`. */
-  sudoers?(options: Out<S>): readonly string[];
+  /** What `doctor --sudoers` has to allow. */
+  sudoers?(options: Out<S>): Sudoers;
 }
 
 /** Declares a diagnostic with inference. */

@@ -110,8 +110,8 @@ export default definePlugin({
     [/No such image|pull access denied|manifest unknown/i, "Its image is not on the host and could not be pulled."],
     [/docker: (?:command )?not found/, "There is no docker on this host, or not on the login's PATH."],
   ],
-  sudoers: () =>
-    [
+  sudoers: () => ({
+    reads: [
       "container ls *",
       "container inspect *",
       "image inspect *",
@@ -123,11 +123,12 @@ export default definePlugin({
       "info *",
       "version *",
       "system df *",
-      // A `*` also matches blanks, and with them a second name.
-      `^start -- ${oneName}$`,
-      `^unpause -- ${oneName}$`,
-      `^restart -t [0-9]+ -- ${oneName}$`,
     ]
       .map((line) => `/usr/bin/docker ${line}`)
       .concat("/usr/bin/ss -H -ltunp"),
+    // A `*` also matches blanks, and with them a second name.
+    fixes: [`^start -- ${oneName}$`, `^unpause -- ${oneName}$`, `^restart -t [0-9]+ -- ${oneName}$`].map(
+      (line) => `/usr/bin/docker ${line}`,
+    ),
+  }),
 });

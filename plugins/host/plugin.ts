@@ -27,5 +27,5 @@ export default definePlugin({
       "let the user read the journal: sudo usermod -aG systemd-journal <user>",
     ],
   ],
-  sudoers: () => ["/usr/bin/ss -H -l -t -u -n -p"],
+  sudoers: () => ({ reads: ["/usr/bin/ss -H -l -t -u -n -p"] }),
 });

@@ -69,15 +69,19 @@ export default definePlugin({
     [/It may be in use/, "Another process holds one of its ports: scrypted_ports names it."],
     [/NODE_MODULE_VERSION/, "A plugin was built for another Node: reinstall that plugin in the console."],
   ],
-  sudoers: ({ unit }) => [
-    "/usr/bin/docker container ls *",
-    "/usr/bin/docker container inspect *",
-    "/usr/bin/docker image inspect *",
-    "/usr/bin/docker logs *",
-    "/usr/bin/docker top *",
-    "/usr/bin/docker ^restart -t 30 -- [0-9a-f]{64}$",
-    "/usr/bin/docker ^unpause -- [0-9a-f]{64}$",
-    "/usr/bin/ss -H -ltunp",
-    `/usr/bin/systemctl restart -- ${unit.replaceAll(":", String.raw`\:`)}`,
-  ],
+  sudoers: ({ unit }) => ({
+    reads: [
+      "/usr/bin/docker container ls *",
+      "/usr/bin/docker container inspect *",
+      "/usr/bin/docker image inspect *",
+      "/usr/bin/docker logs *",
+      "/usr/bin/docker top *",
+      "/usr/bin/ss -H -ltunp",
+    ],
+    fixes: [
+      "/usr/bin/docker ^restart -t 30 -- [0-9a-f]{64}$",
+      "/usr/bin/docker ^unpause -- [0-9a-f]{64}$",
+      `/usr/bin/systemctl restart -- ${unit.replaceAll(":", String.raw`\:`)}`,
+    ],
+  }),
 });

@@ -74,5 +74,5 @@ export default definePlugin({
       "this host does not run systemd: remove the plugin from it in hosts.yaml",
     ],
   ],
-  sudoers: ({ units }) => sudoersFor(units),
+  sudoers: ({ units }) => ({ fixes: sudoersFor(units) }),
 });

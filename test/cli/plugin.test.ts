@@ -157,7 +157,7 @@ describe("medic plugin describe", () => {
     const text = (await medic(folder, "plugin", "describe", "fan", "--plugins", "fan")).stdout;
     assert.match(text, /fan_start \(fix, reversible\): Starts Fan when it is not running/);
     assert.match(text, /unit \(string, default "fan\.service"\)/);
-    assert.match(text, /runs as root, with its defaults\n {2}\/usr\/bin\/systemctl start -- fan\.service/);
+    assert.match(text, /changes as root, with its defaults\n {2}\/usr\/bin\/systemctl start -- fan\.service/);
     const json = JSON.parse((await medic(folder, "plugin", "describe", "systemd", "--json")).stdout) as {
       tools: { name: string; input: { required: string[] } }[];
     };

@@ -2,21 +2,45 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, it } from "node:test";
-import { mainProgram, missingIn, sudoersCommands, sudoersFile } from "../../core/cli/doctor/sudoers.ts";
+import { mainProgram, missingIn, sudoersCommands, sudoersFile, workerOf } from "../../core/cli/doctor/sudoers.ts";
+import { sudoersPatterns } from "../../core/plugin/sudoers.ts";
 
-const patterns = ["/usr/bin/docker restart -t 30 *", "/usr/bin/docker container inspect *"];
+const patterns = {
+  reads: ["/usr/bin/docker logs *", "/usr/bin/docker container inspect *"],
+  fixes: ["/usr/bin/docker restart -t 30 *"],
+};
 const needs = { host: "nexus", user: "medic", privilege: "sudo", patterns, timeLimits: [20, 5, 20] } as const;
 
 describe("the sudoers lines", () => {
-  it("have each command as it is sent: plain, and below timeout with each time limit", () => {
+  it("have each command as it is sent: what reads below timeout with each time limit, what fixes plain", () => {
     assert.deepEqual(sudoersCommands(needs), [
-      "/usr/bin/docker container inspect *",
       "/usr/bin/timeout -s KILL 5 docker container inspect *",
       "/usr/bin/timeout -s KILL 20 docker container inspect *",
+      "/usr/bin/timeout -s KILL 5 docker logs *",
+      "/usr/bin/timeout -s KILL 20 docker logs *",
       "/usr/bin/docker restart -t 30 *",
-      "/usr/bin/timeout -s KILL 5 docker restart -t 30 *",
-      "/usr/bin/timeout -s KILL 20 docker restart -t 30 *",
     ]);
+  });
+
+  it("tell what reads from what fixes, and leave out what there is none of", () => {
+    const titles = (file: string) => file.split("\n").filter((line) => line.startsWith("# nexus, "));
+    assert.deepEqual(titles(sudoersFile([needs])), [
+      "# nexus, what only reads, ended by its time limit:",
+      "# nexus, what fixes change:",
+    ]);
+    const reading = sudoersFile([{ ...needs, patterns: { ...patterns, fixes: [] } }]);
+    assert.deepEqual(titles(reading), ["# nexus, what only reads, ended by its time limit:"]);
+    assert.doesNotMatch(reading, /restart/);
+  });
+
+  it("have both forms of what a plugin does not tell apart", () => {
+    const both = sudoersPatterns(["/usr/bin/uptime"]);
+    assert.deepEqual(sudoersCommands({ patterns: both, timeLimits: [20] }), [
+      "/usr/bin/timeout -s KILL 20 uptime",
+      "/usr/bin/uptime",
+    ]);
+    assert.deepEqual(sudoersPatterns(undefined), { reads: [], fixes: [] });
+    assert.deepEqual(sudoersPatterns({ fixes: ["/bin/x"] }), { reads: [], fixes: ["/bin/x"] });
   });
 
   it("never leave the program below timeout to a wildcard", () => {
@@ -26,12 +50,9 @@ describe("the sudoers lines", () => {
   });
 
   it("keep a regular expression over all arguments", () => {
-    const units = ["/usr/bin/systemctl ^restart -- wg-quick@[a-z]*\\.service$", "/usr/bin/uptime"];
-    assert.deepEqual(sudoersCommands({ patterns: units, timeLimits: [20] }), [
-      "/usr/bin/systemctl ^restart -- wg-quick@[a-z]*\\.service$",
-      "/usr/bin/timeout ^-s KILL 20 systemctl restart -- wg-quick@[a-z]*\\.service$",
-      "/usr/bin/uptime",
-      "/usr/bin/timeout -s KILL 20 uptime",
+    const reads = ["/usr/bin/systemctl ^show -- wg-quick@[a-z]*\\.service$"];
+    assert.deepEqual(sudoersCommands({ patterns: { reads, fixes: [] }, timeLimits: [20] }), [
+      "/usr/bin/timeout ^-s KILL 20 systemctl show -- wg-quick@[a-z]*\\.service$",
     ]);
   });
 
@@ -39,13 +60,16 @@ describe("the sudoers lines", () => {
     const lines = sudoersFile([needs])
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"));
-    assert.equal(lines.length, 6);
+    assert.equal(lines.length, 5);
     for (const line of lines) assert.match(line, /^medic ALL=\(root\) NOPASSWD: \/usr\/bin\/(docker|timeout) /);
   });
 
   it("are none for root, and none where nothing runs as root", () => {
     assert.match(sudoersFile([{ ...needs, user: "root" }]), /# nexus: Medic logs in as root and needs none\.\n$/);
-    assert.match(sudoersFile([{ ...needs, patterns: [] }]), /# nexus: its plugins run nothing as root\.\n$/);
+    assert.match(
+      sudoersFile([{ ...needs, patterns: sudoersPatterns([]) }]),
+      /# nexus: its plugins run nothing as root\.\n$/,
+    );
   });
 
   it("say that they wait for privilege: sudo", () => {
@@ -65,6 +89,10 @@ describe("a plugin's main program", () => {
   it("is the one most of its commands are of, or none", () => {
     assert.equal(mainProgram(["/usr/bin/ss -l", "/usr/bin/docker ps", "/usr/local/bin/docker top *"]), "docker");
     assert.equal(mainProgram([]), undefined);
+  });
+  it("is, of a line below timeout, what stands behind it", () => {
+    assert.deepEqual(sudoersCommands({ patterns, timeLimits: [5] }).map(workerOf), ["docker", "docker", "docker"]);
+    assert.equal(workerOf("/usr/bin/timeout ^-s KILL 5 nginx\\.old -t$"), "nginx.old");
   });
 });
 

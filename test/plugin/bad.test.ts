@@ -217,6 +217,12 @@ const bads: readonly Bad[] = [
     ),
   },
   {
+    what: "calls it reading when sudo lets it start",
+    rule: "reads-only",
+    why: /sudoers: runs "\/usr\/bin\/systemctl start"|sudoers: runs "systemctl start"/,
+    edits: [inPlugin("({ fixes: [", "({ reads: [")],
+  },
+  {
     what: "believes every answer",
     rule: "parse",
     why: /parse throws on/,

@@ -202,7 +202,7 @@ describe("the catalog", () => {
   });
 
   it("gives the sudoers lines of what a host has", () => {
-    assert.deepEqual(catalog.sudoersOf("bare"), ["/usr/bin/host"]);
+    assert.deepEqual(catalog.sudoersOf("bare"), { reads: ["/usr/bin/host"], fixes: ["/usr/bin/host"] });
   });
 
   it("knows no tool by a name that is none", () => {

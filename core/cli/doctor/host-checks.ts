@@ -6,7 +6,7 @@ import { script, type Command, type Result } from "../../plugin/contract.ts";
 import type { Check } from "./check.ts";
 import type { KeyFile } from "../../transport/identity.ts";
 import { keyMends, refusalChecks } from "./login-checks.ts";
-import { missingIn, pathOf, programOf } from "./sudoers.ts";
+import { missingIn, pathOf, programOf, workerOf } from "./sudoers.ts";
 
 /** The part of the transport that doctor needs. */
 export type Runs = {
@@ -84,7 +84,7 @@ for program in "$@"; do
 done`;
 
 async function checkFacts(host: HostConfig, ways: Ways, add: Add): Promise<void> {
-  const needed = [...new Set(ways.sudoersCommands.map(programOf).filter((name) => name !== "timeout"))];
+  const needed = [...new Set(ways.sudoersCommands.map(workerOf))];
   const began = ways.now() / 1000;
   const answer = await probe(host, script(factsScript, ...new Set([...needed, "journalctl", "sudo", "pkcheck"])), ways);
   const ended = ways.now() / 1000;

@@ -1,27 +1,35 @@
-// The sudoers lines a host needs for its plugins: each command in the two forms in which the transport sends it. Knows
-// how a command is rendered under sudo, and nothing of what the commands do. Pure.
+// The sudoers lines a host needs for its plugins, each command in the form in which the transport sends it: what reads runs
+// below `timeout`, what fixes runs as it is. Knows how a command is rendered under sudo, and nothing of what it does. Pure.
+import type { SudoersPatterns } from "../../plugin/sudoers.ts";
 
 export type SudoersNeeds = {
   host: string;
   user: string;
   privilege: "none" | "sudo";
   /** The plugins' own patterns, as `/usr/bin/docker restart -t 30 *`. */
-  patterns: readonly string[];
+  patterns: SudoersPatterns;
   /** The time limits of the host's diagnostics, in whole seconds. */
   timeLimits: readonly number[];
 };
 
 const timeoutProgram = "/usr/bin/timeout";
 
+type Needed = Pick<SudoersNeeds, "patterns" | "timeLimits">;
+
 /** Command patterns as sudoers has them, sorted. */
-export function sudoersCommands({ patterns, timeLimits }: Pick<SudoersNeeds, "patterns" | "timeLimits">): string[] {
+export function sudoersCommands(needed: Needed): string[] {
+  return [...readCommands(needed), ...fixCommands(needed)];
+}
+
+/** Below `timeout`, which sudo starts in their place. The seconds are written out: a wildcard would match any program. */
+function readCommands({ patterns, timeLimits }: Needed): string[] {
   const limits = [...new Set(timeLimits)].toSorted((a, b) => a - b);
-  return [...new Set(patterns)].toSorted().flatMap((pattern) => [
-    pattern,
-    // A diagnostic runs below `timeout`, which sudo starts in its place. The seconds are written out: a wildcard there
-    // would match other words too, and with them any program.
-    ...limits.map((seconds) => belowTimeout(pattern, seconds)),
-  ]);
+  const reads = [...new Set(patterns.reads)].toSorted();
+  return reads.flatMap((pattern) => limits.map((seconds) => belowTimeout(pattern, seconds)));
+}
+
+function fixCommands({ patterns }: Needed): string[] {
+  return [...new Set(patterns.fixes)].toSorted();
 }
 
 /** A file for /etc/sudoers.d that `visudo -cf` accepts. */
@@ -36,13 +44,19 @@ export function sudoersFile(hosts: readonly SudoersNeeds[]): string {
 function hostLines(needs: SudoersNeeds): string[] {
   const { host, user, privilege } = needs;
   if (user === "root") return ["", `# ${host}: Medic logs in as root and needs none.`];
-  const commands = sudoersCommands(needs);
-  if (commands.length === 0) return ["", `# ${host}: its plugins run nothing as root.`];
+  const groups = [
+    { what: "what only reads, ended by its time limit", commands: readCommands(needs) },
+    { what: "what fixes change", commands: fixCommands(needs) },
+  ].filter(({ commands }) => commands.length > 0);
+  if (groups.length === 0) return ["", `# ${host}: its plugins run nothing as root.`];
   const hint = privilege === "sudo" ? "" : ` They count once hosts.${host}.privilege is sudo.`;
   return [
     "",
     `# ${host}:${hint}`,
-    ...commands.map((command) => `${escapedUser(user)} ALL=(root) NOPASSWD: ${command}`),
+    ...groups.flatMap(({ what, commands }) => [
+      `# ${host}, ${what}:`,
+      ...commands.map((command) => `${escapedUser(user)} ALL=(root) NOPASSWD: ${command}`),
+    ]),
   ];
 }
 
@@ -72,6 +86,12 @@ export function mainProgram(patterns: readonly string[]): string | undefined {
   const counts = new Map<string, number>();
   for (const program of patterns.map(programOf)) counts.set(program, (counts.get(program) ?? 0) + 1);
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
+}
+
+/** The program that does the work: of what runs below `timeout`, the one behind it. */
+export function workerOf(command: string): string {
+  const behind = /\/timeout \^?-s KILL \d+ (\S+)/.exec(command)?.[1];
+  return behind?.replaceAll("\\", "") ?? programOf(command);
 }
 
 /** `/usr/bin/docker ps` → `docker`. */

@@ -7,6 +7,7 @@ import { createCatalog } from "../../plugin/catalog.ts";
 import type { Plugin } from "../../plugin/contract.ts";
 import { loadPlugins, type LoadedPlugins } from "../../plugin/load.ts";
 import { inputSchema } from "../../plugin/schema.ts";
+import { sudoersPatterns } from "../../plugin/sudoers.ts";
 import { nearest } from "../../suggestion.ts";
 import { configPath, type EquipOptions, moreFolders, readConfig } from "../config-file.ts";
 import { type Context, type ExitCode, type Output, tableLines, UsageError } from "../context.ts";
@@ -88,7 +89,7 @@ function describe(plugin: Plugin, folder: string | undefined) {
     runbooks: plugin.runbooks.map(({ title, guidance }) => ({ title, guidance })),
     heals: given((options) => plugin.heals?.(options)) ?? [],
     owns: given((options) => plugin.owns?.(options)) ?? [],
-    runsAsRoot: given((options) => plugin.sudoers?.(options)) ?? [],
+    runsAsRoot: sudoersPatterns(given((options) => plugin.sudoers?.(options))),
   };
 }
 
@@ -109,7 +110,8 @@ function print({ name, summary, options, tools, runbooks, ...rest }: Described, 
   list("runbooks", runbooks.map(({ title, guidance }) => `${title}: ${guidance}`)); // prettier-ignore
   list("heals, with its defaults", rest.heals);
   list("owns, with its defaults", rest.owns);
-  list("runs as root, with its defaults", rest.runsAsRoot);
+  list("reads as root, with its defaults", rest.runsAsRoot.reads);
+  list("changes as root, with its defaults", rest.runsAsRoot.fixes);
 }
 
 type Field = { type?: string; description?: string; default?: unknown; enum?: unknown[]; items?: Field };

@@ -99,7 +99,7 @@ export default definePlugin({
   heals: ({ unit }) => ["${name}", unit],
   owns: ({ unit }) => [unit],
   evidence: () => ({ status: call(${code}Status, {}) }),
-  sudoers: ({ unit }) => [\`/usr/bin/systemctl start -- \${unit}\`],
+  sudoers: ({ unit }) => ({ fixes: [\`/usr/bin/systemctl start -- \${unit}\`] }),
 });
 `;
 }

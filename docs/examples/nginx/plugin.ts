@@ -135,9 +135,8 @@ export default definePlugin({
   owns: ({ unit }) => [unit],
   evidence: (_incident, { unit }) => ({ ...seeing(unit), journal: call(systemdJournal, { unit }) }),
   hints: [[/nginx: not found|nginx: command not found/, "nginx is in /usr/sbin: add it to the PATH of Medic's user"]],
-  sudoers: ({ unit }) => [
-    "/usr/sbin/nginx -t",
-    `/usr/bin/systemctl restart -- ${unit}`,
-    `/usr/bin/systemctl reset-failed -- ${unit}`,
-  ],
+  sudoers: ({ unit }) => ({
+    reads: ["/usr/sbin/nginx -t"],
+    fixes: [`/usr/bin/systemctl restart -- ${unit}`, `/usr/bin/systemctl reset-failed -- ${unit}`],
+  }),
 });
