@@ -31,12 +31,18 @@ export function timeOf(text: string | number): string {
 export function blind(result: Result): Unavailable | undefined {
   const line = result.stderr
     .split("\n")
-    .find((text) =>
-      /^sudo: |permission denied while trying to connect|Cannot connect to the Docker daemon|docker: (?:command )?not found|a password is required/i.test(
-        text,
-      ),
+    .find(
+      (text) =>
+        /^sudo: |permission denied while trying to connect|docker: (?:command )?not found|a password is required/i.test(
+          text,
+        ) || isDaemonDown(text),
     );
   return line === undefined ? undefined : unavailable(line.trim());
+}
+
+/** The client's words for a daemon that does not answer: up to docker 28, and since 29. */
+export function isDaemonDown(text: string): boolean {
+  return /Cannot connect to the Docker daemon|failed to connect to the docker API/i.test(text);
 }
 
 /** Docker's own words for "there is none", in all versions. */

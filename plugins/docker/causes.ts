@@ -5,6 +5,7 @@ import type { Incident, Inquiry } from "medic/plugin";
 import { brief } from "./answers.ts";
 import { dockerList } from "./containers.ts";
 import { dockerEvents, dockerLogs } from "./history.ts";
+import { bytesOfAll, dockerDangling } from "./images.ts";
 import { dockerSpace } from "./space.ts";
 import { dockerPortOwner } from "./surroundings.ts";
 
@@ -18,7 +19,8 @@ const withinMinutes = 10;
 /** The reason, what it said last, and what these words mean on this host. */
 export function* withLastWords(name: string, why: string): Inquiry<string> {
   const { logs } = yield* look({ logs: call(dockerLogs, { name, lines: 20 }) });
-  const said = "lines" in logs ? logs.lines : [];
+  // Docker may have started it again since: then its newest lines are of a run that has not died yet.
+  const said = "lines" in logs ? (logs.diedSaying.length > 0 ? logs.diedSaying : logs.lines) : [];
   const last = said.slice(-3).map((line) => brief(line, 160));
   const unreadable = "unavailable" in logs && /logging driver/.test(logs.unavailable) ? `; ${logs.unavailable}` : "";
   const words = last.length === 0 ? `${why}${unreadable}` : `${why}; it said last: ${last.join(" | ")}`;
@@ -46,9 +48,18 @@ export function* withCause(name: string, why: string, said: readonly string[]): 
     if (fullest === undefined) return why;
     const free = Math.round(fullest.freeBytes / 1024 / 1024);
     const where = `"${fullest.onHost}" (in it ${fullest.inside})`;
-    return `${why}. Its disk at ${where} is ${fullest.usedPercent} % full, ${free} MiB free: make room there, then docker start ${name}`;
+    const room = fullest.inside === "/" ? yield* roomOnDockersDisk(name) : "make room there";
+    return `${why}. Its disk at ${where} is ${fullest.usedPercent} % full, ${free} MiB free: ${room}, then docker start ${name}`;
   }
   return why;
+}
+
+/** Docker's own disk: what it can do without, and a log without a limit, which nobody can get back once it is emptied. */
+function* roomOnDockersDisk(name: string): Inquiry<string> {
+  const { dangling } = yield* look({ dangling: call(dockerDangling, {}) });
+  const bytes = "unavailable" in dangling ? 0 : bytesOfAll(dangling);
+  const prune = bytes === 0 ? "" : `docker_prune_dangling (asks) frees up to ${Math.floor(bytes / 1024 / 1024)} MiB; `;
+  return `make room there (${prune}its log: sudo truncate -s 0 "$(docker inspect -f '{{.LogPath}}' ${name})")`;
 }
 
 /** The port a complaint is about: the last number that follows a colon or the word port. */

@@ -61,7 +61,7 @@ const inspected = v.object({
   service: v.string(),
 });
 
-type Inspected = {
+export type Inspected = {
   exists: true;
   id: string;
   image: string;

@@ -1,6 +1,6 @@
-// The fixes: start, unpause, restart. Each is planned from what was seen a moment ago, acts on the id that was seen (a
+// The fixes of one container as it is: start, unpause, restart, back into its network. Each is planned from what was seen a moment ago, acts on the id that was seen (a
 // container recreated meanwhile is "No such container", and nothing ran), and is judged by the container's own state.
-// Destructive fixes are in no list on purpose: recreating, pruning and killing are a person's work.
+// What makes a container anew stands in recreate.ts and compose-up.ts, what concerns images in images.ts.
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
 import * as v from "valibot";
@@ -110,13 +110,58 @@ export const dockerRestart = fix({
   timeoutSeconds: 120,
 });
 
+export const dockerNetworkReconnect = fix({
+  name: "docker_network_reconnect",
+  description:
+    "Connect a running container to the network it was made for and has lost, by exact name. Its compose name is restored; a fixed address or other aliases are not.",
+  risk: "reversible",
+  input: byName,
+  watch: ({ name }) => ({ status: call(dockerStatus, { name }), network: call(dockerNetwork, { name }) }),
+  // oxlint-disable-next-line require-yield -- what it watches is all it needs
+  *plan({ name }, _options: DockerOptions, { status, network }): Inquiry<Plan | Refusal> {
+    const objection = objectionTo(status, name);
+    if (objection !== undefined || !status.exists || !network.exists) return refuse(objection ?? "it is gone");
+    if (!status.running) return refuse(`"${name}" is ${status.state}: it gets its network when it starts`);
+    const { lost, service } = network;
+    if (lost === null) return refuse(`"${name}" has lost no network`);
+    if (!lost.exists) return refuse(networkGone(name, network));
+    // Docker's own bridge knows no names.
+    const alias = service === null || lost.network === "bridge" ? [] : ["--alias", service];
+    return {
+      steps: [
+        ...(lost.stale
+          ? [["root", "docker", "network", "disconnect", "--force", "--", lost.network, status.id] as const]
+          : []),
+        ["root", "docker", "network", "connect", ...alias, "--", lost.network, status.id],
+      ],
+      touches: [name],
+    };
+  },
+  // Undefined without it, so that being back counts as a change: connecting keeps StartedAt.
+  marker: ({ status, network }) => (network.exists && network.lost === null ? runOf(status) : undefined),
+  healthy: ({ status, network }) => isWell(status) && network.exists && network.lost === null,
+  withinSeconds: 60,
+  stableSeconds: 10,
+});
+
+/** The network itself is gone: what a person has to run. */
+export function networkGone(name: string, network: Network): string {
+  const lost = network.lost?.network ?? "its network";
+  return (
+    `"${name}" was made for the network "${lost}", which is not on this host any more. ` +
+    (network.service === null
+      ? `Run: docker network create ${lost} && docker network connect ${lost} ${name}`
+      : `Run in its compose folder: docker compose up -d ${network.service}`)
+  );
+}
+
 /** Docker is between two runs of it. */
-function pending({ status }: { status: ContainerStatus }): boolean {
+export function pending({ status }: { status: ContainerStatus }): boolean {
   return status.exists && status.state === "restarting";
 }
 
 /** What forbids any fix of a container. */
-function objectionTo(status: ContainerStatus, name: string): string | undefined {
+export function objectionTo(status: ContainerStatus, name: string): string | undefined {
   if (!status.exists) return `there is no container "${name}"`;
   if (status.hold) return `"${name}" has the label medic.hold=true`;
   if (status.state === "dead" || status.state === "removing") return `"${name}" is ${status.state}`;

@@ -8,22 +8,37 @@ import { byName, containerName, lines, since } from "./inputs.ts";
 import { statusFormat, statusOf } from "./status.ts";
 import type { Container } from "./status.ts";
 
-export type Logs = { exists: true; since: string; lines: string[]; cut: boolean };
+export type Logs = {
+  exists: true;
+  since: string;
+  lines: string[];
+  cut: boolean;
+  /** What the newest run that has ended said last: of a crash loop, why it dies. Empty when it cannot be told apart. */
+  diedSaying: string[];
+};
 
-const logged = v.object({ name: v.string(), driver: v.string(), startedAt: v.string() });
+const logged = v.object({
+  name: v.string(),
+  driver: v.string(),
+  startedAt: v.string(),
+  finishedAt: v.optional(v.string(), ""),
+  state: v.optional(v.string(), ""),
+});
+type Logged = v.InferOutput<typeof logged>;
+const diedSayingMax = 10;
 
 export const dockerLogs = diagnostic({
   name: "docker_logs",
   description:
-    "Newest log lines of one container, from the start of its latest run unless `since` says otherwise (older runs mislead).",
+    "Newest log lines of one container, from the start of its latest run unless `since` says otherwise (older runs mislead); and what the run before it died saying.",
   input: v.strictObject({ name: containerName, since: v.optional(since), lines: v.optional(lines, 100) }),
   command: (input) =>
     script(
-      `root docker container inspect --format '{"name":{{json .Name}},"driver":{{json .HostConfig.LogConfig.Type}},"startedAt":{{json .State.StartedAt}}}' -- "$1" || exit
+      `root docker container inspect --format '{"name":{{json .Name}},"driver":{{json .HostConfig.LogConfig.Type}},"startedAt":{{json .State.StartedAt}},"finishedAt":{{json .State.FinishedAt}},"state":{{json .State.Status}}}' -- "$1" || exit
 echo --medic:lines
 root docker logs --timestamps --since "$3" --tail "$2" -- "$1" 2>&1`,
       input.name,
-      String(input.lines),
+      String(input.lines + diedSayingMax),
       input.since ?? "0",
     ),
   parse(result, input): { exists: false } | Logs | Unavailable {
@@ -43,16 +58,28 @@ root docker logs --timestamps --since "$3" --tail "$2" -- "$1" 2>&1`,
       return blind({ ...result, stderr: `${result.stderr}\n${said}` }) ?? unavailable({ ...result, stdout: said });
     }
     const newest = said.split("\n").filter((line) => line !== "");
-    const run = input.since === undefined ? ofRun(newest, container?.startedAt) : newest;
+    const run = input.since === undefined ? ofRun(newest, container?.startedAt) : newest.slice(-input.lines);
     return {
       exists: true,
       since: input.since ?? container?.startedAt ?? "",
       lines: run.slice(-input.lines).map((line) => line.slice(0, 1000)),
       // The older end is missing: by docker's --tail, or because the output was bounded on its way.
       cut: result.cutBytes > 0 || run.length >= input.lines,
+      diedSaying: container === undefined ? [] : ofDeath(newest, container).map((line) => line.slice(0, 1000)),
     };
   },
 });
+
+/**
+ * While it runs, what came before its start. Else its own run's lines, up to its end: docker may have started it again
+ * since it was asked.
+ */
+function ofDeath(lines: readonly string[], { state, startedAt, finishedAt }: Logged): readonly string[] {
+  const isRunning = state === "running" || state === "paused";
+  const until = isRunning ? Date.parse(startedAt) : Date.parse(finishedAt) + 50;
+  const ended = lines.filter((line) => Date.parse(line.split(" ", 1)[0] ?? "") < until);
+  return (isRunning ? ended : ofRun(ended, startedAt)).slice(-diedSayingMax);
+}
 
 /** Drops the lines of earlier runs. The first words of a run are a little older than its StartedAt. */
 function ofRun(lines: readonly string[], startedAt: string | undefined): readonly string[] {

@@ -33,11 +33,24 @@ const glob = v.pipe(
   v.regex(/^[a-zA-Z0-9*?][a-zA-Z0-9_.*?-]{0,127}$/, "a container's name or a glob of names"),
 );
 
+const composeFolder = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?:\/(?!\.{1,2}(?:\/|$))[a-zA-Z0-9_.+-]{1,100}){1,20}$/,
+    "an absolute path of letters, digits, '_', '.', '+', '-'",
+  ),
+  v.maxLength(300),
+);
+
 export const dockerOptions = v.strictObject({
   heals: v.pipe(v.optional(v.array(glob), ["*"]), v.description("Containers whose alerts this plugin answers; globs.")),
   onStopped: v.pipe(
     v.optional(v.picklist(["start", "ask"]), "start"),
     v.description("A container that a person stopped, and that an alert misses: start it, or ask first."),
+  ),
+  composeFolders: v.pipe(
+    v.optional(v.array(composeFolder), []),
+    v.description("Folders of compose projects: medic doctor --sudoers prints lines for these, and for no other."),
   ),
 });
 export type DockerOptions = v.InferOutput<typeof dockerOptions>;

@@ -3,21 +3,20 @@ import { call, definePlugin } from "medic/plugin";
 import type { Calls } from "medic/plugin";
 import * as v from "valibot";
 import { dockerImage, dockerInspect, dockerList, dockerStats, dockerTop } from "./containers.ts";
+import { dockerComposeConfig } from "./compose.ts";
+import { dockerComposeUp } from "./compose-up.ts";
 import { dockerDaemon } from "./daemon.ts";
-import { dockerRestart, dockerStart, dockerUnpause } from "./fixes.ts";
+import { dockerNetworkReconnect, dockerRestart, dockerStart, dockerUnpause } from "./fixes.ts";
 import { dockerGone } from "./gone.ts";
 import { dockerEvents, dockerExplainExit, dockerHealthLog, dockerLogs } from "./history.ts";
+import { dockerDangling, dockerPruneDangling, dockerPull } from "./images.ts";
 import { containerName, dockerOptions } from "./inputs.ts";
+import { dockerRecreate } from "./recreate.ts";
 import { containerNotWell } from "./runbook.ts";
 import { dockerSpace } from "./space.ts";
 import { dockerStatus } from "./status.ts";
-import {
-  dockerComposeConfig,
-  dockerDiskUsage,
-  dockerNetwork,
-  dockerPortOwner,
-  dockerRestartLoop,
-} from "./surroundings.ts";
+import { fixingLines, readingLines } from "./sudoers.ts";
+import { dockerDiskUsage, dockerNetwork, dockerPortOwner, dockerRestartLoop } from "./surroundings.ts";
 
 export { blind, brief, isMissing, jsonLines, notUnderstood } from "./answers.ts";
 export { imageFacts, imageScript, processesOf } from "./containers.ts";
@@ -38,13 +37,10 @@ export {
   dockerStats,
 };
 
-/** A name or an id, for a regular expression in sudoers (sudo 1.9.10 and newer). */
-const oneName = "[a-zA-Z0-9][a-zA-Z0-9_.-]*";
-
 export default definePlugin({
   name: "docker",
   apiVersion: 1,
-  summary: "Containers under docker: what they are, why they ended, start and restart.",
+  summary: "Containers under docker: what they are, why they ended, and what brings them back.",
   options: dockerOptions,
   tools: [
     dockerList,
@@ -65,9 +61,15 @@ export default definePlugin({
     dockerSpace,
     dockerGone,
     dockerDaemon,
+    dockerDangling,
     dockerStart,
     dockerUnpause,
+    dockerNetworkReconnect,
+    dockerPull,
     dockerRestart,
+    dockerComposeUp,
+    dockerRecreate,
+    dockerPruneDangling,
   ],
   runbooks: [containerNotWell],
   heals: ({ heals }) => heals,
@@ -90,10 +92,13 @@ export default definePlugin({
   },
   hints: [
     [
-      /permission denied while trying to connect to the docker daemon|permission denied.*docker\.sock/i,
+      /permission denied while trying to connect to the docker|permission denied.*docker\.sock/i,
       "The login may not use docker: add it to the group docker (sudo usermod -aG docker <user>) or set privilege: sudo.",
     ],
-    [/Cannot connect to the Docker daemon/i, "The docker daemon does not run: sudo systemctl status docker"],
+    [
+      /Cannot connect to the Docker daemon|failed to connect to the docker API/i,
+      "The docker daemon does not run: sudo systemctl status docker",
+    ],
     [
       /error gathering device information/i,
       "A device that the container maps is missing on the host: plug it in, or take it out of the compose file.",
@@ -107,28 +112,13 @@ export default definePlugin({
       /OCI runtime create failed|executable file not found/i,
       "Its program cannot be started: the image or its command is wrong; a restart does not help.",
     ],
+    [/toomanyrequests|pull rate limit/i, "The registry lets this address pull no more for now: wait, or docker login."],
+    [
+      /\/v2\/.*(?:dial (?:tcp|udp)|timeout|no such host|network is unreachable|connection refused)/i,
+      "The registry cannot be reached from this host: its network or DNS is down.",
+    ],
     [/No such image|pull access denied|manifest unknown/i, "Its image is not on the host and could not be pulled."],
     [/docker: (?:command )?not found/, "There is no docker on this host, or not on the login's PATH."],
   ],
-  sudoers: () => ({
-    reads: [
-      "container ls *",
-      "container inspect *",
-      "image inspect *",
-      "image ls *",
-      "logs *",
-      "top *",
-      "stats *",
-      "events *",
-      "info *",
-      "version *",
-      "system df *",
-    ]
-      .map((line) => `/usr/bin/docker ${line}`)
-      .concat("/usr/bin/ss -H -ltunp"),
-    // A `*` also matches blanks, and with them a second name.
-    fixes: [`^start -- ${oneName}$`, `^unpause -- ${oneName}$`, `^restart -t [0-9]+ -- ${oneName}$`].map(
-      (line) => `/usr/bin/docker ${line}`,
-    ),
-  }),
+  sudoers: (options) => ({ reads: readingLines(options), fixes: fixingLines(options) }),
 });

@@ -1,21 +1,35 @@
 // What to do with a container that an alert is about. One decision tree, because the alert's name does not say what is
 // wrong: the container's state does. It starts and restarts once; what would only fail again goes to a person.
 //
-//   gone, held, paused, restarting, not running, unhealthy, cut off ─▶ its branch below
+//   gone ─▶ its image pulled, its compose service brought up; else a person
+//   held, paused, restarting, not running, unhealthy, cut off ─▶ its branch below
 //   running and starting up ─▶ wait ─▶ judge again
 //   running and well        ─▶ well, if the host shows that it came back; else escalate: the alert sees more than docker
 import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plugin";
 import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
-import { brief } from "./answers.ts";
+import { brief, isDaemonDown } from "./answers.ts";
 import { deathsOf, otherHealer, withCause, withLastWords } from "./causes.ts";
+import { composeObjection, dockerComposeConfig } from "./compose.ts";
+import { dockerComposeUp } from "./compose-up.ts";
 import { daemonDown, dockerDaemon } from "./daemon.ts";
-import { dockerRestart, dockerStart, dockerUnpause, endedOnPurpose, isServed, unserved } from "./fixes.ts";
+import {
+  dockerNetworkReconnect,
+  dockerRestart,
+  dockerStart,
+  dockerUnpause,
+  endedOnPurpose,
+  isServed,
+  networkGone,
+  unserved,
+} from "./fixes.ts";
 import { dockerGone, goneText } from "./gone.ts";
 import { dockerExplainExit, dockerHealthLog } from "./history.ts";
+import { dockerPull } from "./images.ts";
 import { containerName } from "./inputs.ts";
 import type { NetworkStatus } from "./fixes.ts";
 import type { DockerOptions } from "./inputs.ts";
+import { dockerRecreate } from "./recreate.ts";
 import { dockerStatus } from "./status.ts";
 import type { Container } from "./status.ts";
 import { dockerNetwork, dockerRestartLoop } from "./surroundings.ts";
@@ -36,6 +50,9 @@ export const containerNotWell = runbook({
 - unhealthy: docker_health_log tells what the check printed; restart once.
 - running in a dead network namespace (docker_network): restart it, the container behind it was restarted earlier.
 - the container whose network it uses is down: start that one first, then this one.
+- running without the network it was made for: docker_network_reconnect.
+- gone, and made by compose: docker_pull when its image is missing, then docker_compose_up. Gone and made by docker run: a person.
+- its start fails because its network was removed: docker_recreate, which asks.
 - restarted through docker again and again, not by us: a second healer is at work. Escalate, do not join in.
 - docker does not answer at all: docker_daemon. Starting the daemon starts everything, so a person does it.
 - running and healthy since before the alert: docker cannot see what the alert sees. Do not restart on suspicion.`,
@@ -47,8 +64,10 @@ export const containerNotWell = runbook({
       const { status } = yield* look({ status: call(dockerStatus, { name }) });
       if ("unavailable" in status) return yield* blinded(name, status.unavailable);
       if (!status.exists) {
-        const { gone } = yield* look({ gone: call(dockerGone, { name }) });
-        return { escalate: goneText(name, gone) };
+        // An updater removes a container a moment before it makes the new one.
+        if (waitedSeconds > 0) return yield* missing(name, incident);
+        yield* pause(waitSeconds);
+        continue;
       }
       if (status.hold) return { escalate: `"${name}" has the label medic.hold=true: its owner wants no fix` };
       if (!status.running) return yield* notRunning(status, incident, options);
@@ -66,10 +85,23 @@ export const containerNotWell = runbook({
 /** Nobody could look at the container; where docker itself is down, that is what a person has to know. */
 function* blinded(name: string, why: string): Inquiry<Decision> {
   const nobody = `cannot look at "${name}": ${why}`;
-  if (!/Cannot connect to the Docker daemon/i.test(why)) return { escalate: nobody };
+  if (!isDaemonDown(why)) return { escalate: nobody };
   const { daemon } = yield* look({ daemon: call(dockerDaemon, {}) });
   if ("unavailable" in daemon) return { escalate: nobody };
   return { escalate: daemon.answers ? `${nobody}; by now docker answers: ask again` : daemonDown(daemon) };
+}
+
+/** It was removed: what compose made, compose makes again, from the image it had. */
+function* missing(name: string, incident: Incident): Inquiry<Decision> {
+  const { gone, config } = yield* look({
+    gone: call(dockerGone, { name }),
+    config: call(dockerComposeConfig, { name }),
+  });
+  const isCompose = "compose" in config && composeObjection(name, config) === undefined;
+  if (!isCompose || "unavailable" in gone || gone.last === null) return { escalate: goneText(name, gone) };
+  if (gone.hasImage === false && !hasBegun(incident, dockerPull.name)) return { fix: call(dockerPull, { name }) };
+  if (!hasBegun(incident, dockerComposeUp.name)) return { fix: call(dockerComposeUp, { name }) };
+  return { escalate: `${goneText(name, gone)}; docker_compose_up did not bring it back` };
 }
 
 function* notRunning(status: Container, incident: Incident, options: DockerOptions): Inquiry<Decision> {
@@ -80,6 +112,10 @@ function* notRunning(status: Container, incident: Incident, options: DockerOptio
   }
   if (status.state === "restarting") return yield* dying(status);
   if (status.error !== "") {
+    const isNetworkGone = /network \S+ not found/i.test(status.error);
+    if (isNetworkGone && status.composeProject !== undefined && !triedIn(incident, name)) {
+      return { fix: call(dockerRecreate, { name }) };
+    }
     const why = `"${name}" cannot be started, and a start would fail again: ${brief(status.error)}`;
     return { escalate: yield* withCause(name, why, [status.error]) };
   }
@@ -138,6 +174,12 @@ function* running(status: Container, incident: Incident, options: DockerOptions)
     if (triedIn(incident, name)) return { escalate: `"${name}" was restarted and still has no network` };
     return { fix: call(dockerRestart, { name }) };
   }
+  if ("lost" in network && network.lost !== null) {
+    if (!network.lost.exists) return { escalate: networkGone(name, network) };
+    if (triedIn(incident, name))
+      return { escalate: `"${name}" was reconnected to "${network.lost.network}" and has lost it again` };
+    return { fix: call(dockerNetworkReconnect, { name }) };
+  }
   if (incident.attempts.at(-1)?.outcome === "fixed")
     return { well: `"${name}" runs and stays up${unattended(status)}` };
   const noticedAt = Date.parse(incident.alert.startsAt) - noticedLateSeconds * 1000;
@@ -161,6 +203,11 @@ function* dying({ name, exit, restartCount }: Container): Inquiry<Decision> {
   const deaths = yield* deathsOf(name);
   const why = `"${name}" keeps dying (exit ${deaths.exit ?? exit}, restarted ${restartCount} times by docker)${deaths.memory}`;
   return { escalate: yield* withLastWords(name, why) };
+}
+
+/** Whether this very fix may have run in this incident. */
+function hasBegun({ attempts }: Incident, fix: string): boolean {
+  return attempts.filter(mayHaveRun).some((attempt) => attempt.fix === fix);
 }
 
 /** Whether a fix of this container may have run; a fix that names none was of the incident's own. */

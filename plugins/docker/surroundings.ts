@@ -3,7 +3,7 @@
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, brief, bytesOf, isMissing, isNamed, jsonLines, notUnderstood } from "./answers.ts";
+import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood } from "./answers.ts";
 import { byName, containerName, port } from "./inputs.ts";
 
 const sample = v.object({
@@ -58,9 +58,21 @@ const connected = v.object({
   network: v.string(),
   running: v.boolean(),
   startedAt: v.string(),
-  networks: v.nullable(v.record(v.string(), v.object({ IPAddress: v.string(), Gateway: v.string() }))),
+  networks: v.nullable(
+    v.record(
+      v.string(),
+      v.object({
+        IPAddress: v.string(),
+        Gateway: v.string(),
+        NetworkID: v.optional(v.string(), ""),
+        EndpointID: v.optional(v.string(), "unknown"),
+      }),
+    ),
+  ),
+  service: v.optional(v.string(), ""),
 });
-const connectedFormat = `{"id":{{json .ID}},"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}},"startedAt":{{json .State.StartedAt}},"networks":{{json .NetworkSettings.Networks}}}`;
+type Connected = v.InferOutput<typeof connected>;
+const connectedFormat = `{"id":{{json .ID}},"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}},"startedAt":{{json .State.StartedAt}},"networks":{{json .NetworkSettings.Networks}},"service":{{json (index .Config.Labels "com.docker.compose.service")}}}`;
 const neighbour = v.object({ name: v.string(), network: v.string(), running: v.boolean() });
 
 export type Network = {
@@ -71,6 +83,10 @@ export type Network = {
   through: { name: string | null; running: boolean } | null;
   /** That container went or was started again later: ours sits in a namespace nobody serves, and looks "running". */
   deadNamespace: boolean;
+  /** The network it was made for and runs without: disconnected, or its endpoint went. `stale`: docker still lists it there. */
+  lost: { network: string; exists: boolean; stale: boolean } | null;
+  /** The name that its project's other services call it by. */
+  service: string | null;
   /** Running containers that use this one's network: a restart of this one cuts them off. */
   dependents: string[];
 };
@@ -92,6 +108,8 @@ case "$mode" in
 esac
 echo --medic:others
 root docker container inspect --format '{"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}}}' -- $(root docker container ls --all --quiet --no-trunc)
+echo --medic:networks
+root docker network ls --no-trunc --format '{{.ID}} {{.Name}}'
 exit 0`,
       name,
     ),
@@ -117,6 +135,8 @@ exit 0`,
       })),
       through: shared ? { name: through?.name.slice(1) ?? null, running: through?.running ?? false } : null,
       deadNamespace: shared && own.running && servedSince > Date.parse(own.startedAt),
+      lost: lostBy(own, parts["networks"]),
+      service: own.service === "" ? null : own.service,
       dependents: others
         .filter((other) => other.running && uses.has(other.network))
         .map((other) => other.name.slice(1))
@@ -124,6 +144,18 @@ exit 0`,
     };
   },
 });
+
+/** `known`: rows of `docker network ls`; without them nothing is called lost. */
+function lostBy({ network, running, networks }: Connected, known: string | undefined): Network["lost"] {
+  if (!running || known === undefined || /^(?:host|none|container:.*)$/.test(network)) return null;
+  const wanted = network === "default" ? "bridge" : network;
+  const there = Object.entries(networks ?? {}).find(([name, { NetworkID }]) => name === wanted || NetworkID === wanted);
+  // On a machine whose docker has no bridge, "default" is nothing to be lost.
+  if (there === undefined && wanted === "bridge" && !/ bridge$/m.test(known)) return null;
+  if (there !== undefined && there[1].EndpointID !== "") return null;
+  const exists = known.split("\n").some((row) => row.split(" ").includes(wanted));
+  return { network: wanted, exists, stale: there !== undefined };
+}
 
 const publishing = v.object({ name: v.string(), ports: v.string(), networks: v.string() });
 export type Listener = {
@@ -226,53 +258,3 @@ export function disksOf(text: string): Disk[] {
     return row === null ? [] : { mount: row[3] ?? "", usedPercent: Number(row[2]), freeBytes: Number(row[1]) * 1024 };
   });
 }
-
-type ComposeConfig = {
-  project: string;
-  service: string;
-  folder: string;
-  files: string[];
-  valid: boolean;
-  why: string | undefined;
-};
-
-export const dockerComposeConfig = diagnostic({
-  name: "docker_compose_config",
-  description: "Which compose project and file a container comes from, and whether that file is still valid.",
-  input: byName,
-  command: ({ name }) =>
-    script(
-      `root docker container inspect --format '{{.Name}}
-{{index .Config.Labels "com.docker.compose.project"}}
-{{index .Config.Labels "com.docker.compose.service"}}
-{{index .Config.Labels "com.docker.compose.project.working_dir"}}
-{{index .Config.Labels "com.docker.compose.project.config_files"}}' -- "$1" || exit
-files=$(root docker container inspect --format '{{index .Config.Labels "com.docker.compose.project.config_files"}}' -- "$1")
-folder=$(root docker container inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' -- "$1")
-if [ -n "$files" ]; then
-  echo --medic:config
-  cd "$folder" 2>&1 && COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$files" docker compose config --quiet 2>&1
-  code=$?
-  echo --medic:exit
-  echo "$code"
-fi
-exit 0`,
-      name,
-    ),
-  parse(result, { name }): { compose: ComposeConfig | null } | Unavailable {
-    if (result.exit !== 0) return blind(result) ?? unavailable(result);
-    const parts = sections(result.stdout);
-    const [dockerName = "", project = "", service = "", folder = "", files = ""] = (parts[""] ?? "").split("\n");
-    if (!isNamed(dockerName, name)) return unavailable(`there is no container "${name}"`);
-    if (project === "") return { compose: null };
-    const said = parts["config"] ?? "";
-    if (/is not a docker command|unknown shorthand flag|unknown flag/.test(said)) {
-      return unavailable("this host's docker has no compose plugin, so its compose file cannot be checked");
-    }
-    if (/permission denied|Permission denied|can't cd/.test(said)) return unavailable(brief(said));
-    const valid = parts["exit"] === "0";
-    return {
-      compose: { project, service, folder, files: files.split(","), valid, why: valid ? undefined : brief(said) },
-    };
-  },
-});

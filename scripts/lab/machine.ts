@@ -13,6 +13,7 @@ const packages: Record<string, string> = {
   "openssh-server": "/usr/sbin/sshd",
   "openssh-client": "/usr/bin/ssh-keygen",
   "docker.io": "/usr/sbin/dockerd",
+  "docker-compose": "/usr/bin/docker-compose",
   iptables: "/usr/sbin/iptables",
   "busybox-static": "/bin/busybox",
   systemd: "/lib/systemd/systemd",

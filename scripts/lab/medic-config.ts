@@ -1,5 +1,6 @@
 // Medic's configuration for the lab: what an owner of these hosts would write.
 import { createHash } from "node:crypto";
+import { scryptedFolder } from "./host-files.ts";
 import type { LabHost } from "./lab.ts";
 import { endpoints } from "./monitoring.ts";
 
@@ -40,7 +41,7 @@ function hostConfig(host: LabHost, identity: string): string {
     trust: disruptive
     protect: [postgres, mosquitto]
     plugins:
-      docker: {}
+      docker: { composeFolders: [${scryptedFolder}] }
       systemd: { units: ["lab-*.service"] }
       scrypted: { container: scrypted, url: "${host.scrypted}" }
 `;

@@ -46,7 +46,11 @@ export function medicSudoers(): string {
     labUnits().map(({ name }) => `/usr/bin/systemctl ${verb} -- ${name}.service`),
   );
   // What only reads runs below `timeout`, so that it is root who ends it.
-  const reads = ["/usr/bin/docker", "/usr/bin/timeout ^-s KILL [0-9]+ (docker|ss) .*$"];
+  const reads = [
+    "/usr/bin/docker",
+    "/usr/bin/docker-compose",
+    "/usr/bin/timeout ^-s KILL [0-9]+ (docker|docker-compose|ss) .*$",
+  ];
   // The units of drills, by a pattern that stays within one name.
   const drills =
     "/usr/bin/systemctl ^(start|restart|reload|reset-failed|stop|enable|disable) -- drill-[a-z-]+\\.service$";

@@ -35,7 +35,6 @@ const better: Readonly<Record<string, object>> = {
 
 /** What a lab host cannot tell, and why: any other "unavailable" is a fault. */
 const unavailable: Readonly<Record<string, RegExp>> = {
-  docker_compose_config: /no compose plugin/,
   docker_logs: /the logging driver of "scrypted" is "none"/,
   scrypted_logs: /the logging driver of "scrypted" is "none"/,
   // A container has no kernel log of its own, and may not read its machine's.

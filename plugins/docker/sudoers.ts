@@ -1,0 +1,59 @@
+// The sudoers lines of this plugin: what its diagnostics read, and what its fixes change. A `*` in sudoers also matches
+// blanks, and with them a second name, so everything that changes is a regular expression (sudo 1.9.10 and newer).
+import type { DockerOptions } from "./inputs.ts";
+
+const docker = "/usr/bin/docker";
+const oneName = "[a-zA-Z0-9][a-zA-Z0-9_.-]*";
+const oneId = "[0-9a-f]{64}";
+const image = "[a-zA-Z0-9][a-zA-Z0-9._/:@-]*";
+
+/** Enough for every diagnostic; a host with `trust: observe` needs no more. */
+export function readingLines({ composeFolders }: DockerOptions): string[] {
+  const reads = [
+    "container ls *",
+    "container inspect *",
+    "image inspect *",
+    "image ls *",
+    "logs *",
+    "top *",
+    "stats *",
+    "events *",
+    "info *",
+    "version *",
+    "system df *",
+    "network ls *",
+  ];
+  return [
+    ...reads.map((line) => `${docker} ${line}`),
+    "/usr/bin/ss -H -ltunp",
+    ...composeFolders.flatMap((folder) => composeLines(folder, "config")),
+  ];
+}
+
+/** One line per kind of change. */
+export function fixingLines({ composeFolders }: DockerOptions): string[] {
+  const up = `up -d --no-deps --(no|force)-recreate --no-build ${oneName}`;
+  return [
+    `${docker} ^start -- ${oneName}$`,
+    `${docker} ^unpause -- ${oneName}$`,
+    `${docker} ^restart -t [0-9]+ -- ${oneName}$`,
+    `${docker} ^network connect (--alias ${oneName} )?-- ${oneName} ${oneId}$`,
+    `${docker} ^network disconnect --force -- ${oneName} ${oneId}$`,
+    `${docker} ^pull --quiet -- ${image}$`,
+    `${docker} ^image tag sha256:${oneId} ${image}$`,
+    `${docker} image prune --force`,
+    `${docker} builder prune --force`,
+    ...composeFolders.flatMap((folder) => composeLines(folder, up)),
+  ];
+}
+
+/**
+ * Compose is root's as soon as somebody may choose its files, so a line names a folder that the owner listed, and files that
+ * lie right in it.
+ */
+function composeLines(folder: string, what: string): string[] {
+  const literal = folder.replace(/[.+]/g, String.raw`\$&`);
+  const file = `${literal}/[a-zA-Z0-9_-][a-zA-Z0-9_.-]*`;
+  const words = `--project-directory ${literal} --project-name ${oneName}( --file ${file})+( --env-file ${file})* ${what}`;
+  return [`${docker} ^compose ${words}$`, `/usr/bin/docker-compose ^${words}$`];
+}
