@@ -86,7 +86,7 @@ if [ -n "$files" ]; then
     echo --medic:config
     if [ -z "$hidden" ]; then said=$($program "$@" config 2>&1); else said=$(root $program "$@" config 2>&1); fi
     code=$?
-    if [ "$code" -eq 0 ]; then printf '%s\\n' "$said" | sed -n "/^  $service:\$/,/^  [^ ]/s/^    image: //p"; else printf '%s\\n' "$said"; fi
+    if [ "$code" -eq 0 ]; then printf '%s\\n' "$said" | sed -n "/^  $service:$/,/^  [^ ]/s/^    image: //p"; else printf '%s\\n' "$said"; fi
     echo --medic:exit
     echo "$code"
   fi
