@@ -23,6 +23,7 @@ export const init = defineVerb({
       description: "Hosts, with commas: user@address, name=user@address:port",
       valueHint: "hosts",
     },
+    identity: { type: "string", description: "The private key for the hosts of --host", valueHint: "path" },
     "from-ssh-config": { type: "boolean", description: "All hosts of ~/.ssh/config" },
     self: { type: "boolean", description: "This machine too" },
     yes: { type: "boolean", description: "Pin each key without asking" },
@@ -42,7 +43,8 @@ export const init = defineVerb({
     const files = { hosts: join(folder, "hosts.yaml"), token: join(folder, "alertmanager.token") };
     if (args.force !== true) refuseTaken(Object.values(files));
     const fromSshConfig = args["from-ssh-config"] === true;
-    const targets = await targetsOf({ host: args.host, fromSshConfig, self: args.self === true }, context);
+    const { host, identity } = args;
+    const targets = await targetsOf({ host, identity, fromSshConfig, self: args.self === true }, context);
     for (const note of targets.notes) context.out.note(note);
 
     const isQuiet = args.json === true;

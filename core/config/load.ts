@@ -5,6 +5,7 @@ import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs"
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import * as v from "valibot";
 import { contradictions } from "./contradictions.ts";
+import { handedOver } from "./credentials.ts";
 import { readTree, textBytesMax, type Tree } from "./document.ts";
 import { fillIn, lookUp, type Environment, type ReadSecret } from "./environment.ts";
 import { ConfigError, inOrder, pathText, quoted, type PathKey, type Position, type Problem } from "./problem.ts";
@@ -40,7 +41,7 @@ export function parseConfig(
 ): Loaded {
   const { file, folder, env, home } = place;
   const atHome = (path: string): string => absolute(path, folder, home);
-  const readSecretAt: ReadSecret = (path, must) => place.readSecret(atHome(path), must);
+  const readSecretAt: ReadSecret = (path, must) => place.readSecret(handedOver(atHome(path), env), must);
 
   const tree = readTree(text, (value) => fillIn(value, env, readSecretAt));
   if (tree.value === undefined) throw new ConfigError(file, tree.problems);
@@ -216,7 +217,7 @@ function complete(
         knownHosts: atHome(host.knownHosts ?? "~/.ssh/known_hosts"),
         pool: { ...written.pool, ...host.pool },
         plugins: Object.fromEntries(Object.entries(host.plugins).map(([plugin, options]) => [plugin, options ?? {}])),
-        ...(identity === undefined ? {} : { identity: atHome(identity) }),
+        ...(identity === undefined ? {} : { identity: handedOver(atHome(identity), env) }),
         ...(passphrase === undefined ? {} : { passphrase }),
       },
     ];

@@ -1,6 +1,7 @@
 // Which hosts `medic init` is about: those that its options name, or that a person picks. Every one comes as an entry of
 // hosts.yaml made by the same rules as an import from ~/.ssh/config. Asks no host.
 import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import * as v from "valibot";
 import { hostName } from "../../config/host-schema.ts";
 import type { HostEntry } from "../../config/ssh-import.ts";
@@ -10,14 +11,20 @@ import { type Context, UsageError } from "../context.ts";
 /** `self`: the machine Medic runs on. Hosts that lead to others come before them. */
 export type Targets = { hosts: Record<string, HostEntry>; self: boolean; notes: string[] };
 
-export type Wanted = { host?: string | undefined; fromSshConfig: boolean; self: boolean };
+export type Wanted = {
+  host: string | undefined;
+  /** For the hosts that are named so, in place of ssh's own keys. */
+  identity: string | undefined;
+  fromSshConfig: boolean;
+  self: boolean;
+};
 
 const selfName = "self";
 
 /** By the options; a person is asked when there are none. */
 export async function targetsOf(wanted: Wanted, context: Context): Promise<Targets> {
   const isNamed = wanted.host !== undefined || wanted.fromSshConfig || wanted.self;
-  const targets = isNamed ? named(wanted, context) : await asked(context);
+  const targets = isNamed ? named(wanted, context) : await asked(wanted.identity, context);
   if (Object.keys(targets.hosts).length > 0 || targets.self) return targets;
   const why = [...targets.notes, "no host was named"].join(". ");
   throw new UsageError(
@@ -25,14 +32,14 @@ export async function targetsOf(wanted: Wanted, context: Context): Promise<Targe
   );
 }
 
-function named({ host, fromSshConfig, self }: Wanted, context: Context): Targets {
+function named({ host, identity, fromSshConfig, self }: Wanted, context: Context): Targets {
   const targets: Targets = { hosts: {}, self, notes: [] };
   if (fromSshConfig) take(targets, importText(sshText(context), [], context));
-  for (const written of host?.split(",") ?? []) take(targets, entryOf(written.trim(), context));
+  for (const written of host?.split(",") ?? []) take(targets, entryOf(written.trim(), identity, context));
   return targets;
 }
 
-async function asked(context: Context): Promise<Targets> {
+async function asked(identity: string | undefined, context: Context): Promise<Targets> {
   const { ask, out } = context;
   if (ask === undefined) {
     throw new UsageError("Cannot ask which hosts: run it on a terminal, or name them with --host or --from-ssh-config");
@@ -49,7 +56,7 @@ async function asked(context: Context): Promise<Targets> {
   for (;;) {
     const written = (await ask("Another host, as user@address? [empty: no more] ")).trim();
     if (written === "") break;
-    take(targets, entryOf(written, context));
+    take(targets, entryOf(written, identity, context));
   }
   targets.self = /^y(es)?$/i.test((await ask("Look after this machine too? [y/N] ")).trim());
   return targets;
@@ -64,7 +71,7 @@ function take(targets: Targets, more: Pick<Targets, "hosts" | "notes">): void {
 }
 
 /** `[name=][user@]address[:port]`; the name is the address when none is given, of a DNS name its first part. */
-function entryOf(written: string, context: Context): Pick<Targets, "hosts" | "notes"> {
+function entryOf(written: string, identity: string | undefined, context: Context): Pick<Targets, "hosts" | "notes"> {
   const form = /^(?:([^=\s]+)=)?(?:([^@\s=]+)@)?(?:\[([0-9A-Fa-f:.]+)\]|([^@:\s[\]=]+))(?::(\d{1,5}))?$/;
   const [, given, user, bracketed, plain = "", port] = form.exec(written) ?? [];
   const address = bracketed ?? plain;
@@ -77,6 +84,7 @@ function entryOf(written: string, context: Context): Pick<Targets, "hosts" | "no
   const lines = [`Host ${name}`, `HostName ${address}`];
   if (user !== undefined) lines.push(`User ${user}`);
   if (port !== undefined) lines.push(`Port ${port}`);
+  if (identity !== undefined) lines.push(`IdentityFile ${resolve(context.folder, identity)}`);
   return importText(lines.join("\n"), [name], context);
 }
 
