@@ -43,6 +43,8 @@ export type Hands = {
   transport: Transport;
   toolboxFor(errand: Errand): Toolbox;
   runTool(call: ByHand, signal: AbortSignal): Promise<ToolOutcome>;
+  /** Whether `runTool` is at work in this incident. */
+  isAtHand(incident: string): boolean;
   known: Known;
   maintenance: Maintenance;
   /** The settings that count now. What is at work keeps those it began with. */
@@ -106,8 +108,7 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
     );
     return toolboxes(dryRun ? { ...errand, dryRun } : errand);
   };
-  const open = (hand: Parameters<typeof openByHand>[1], plugin: string): ReturnType<typeof openByHand> =>
-    openByHand({ journal, now: Date.now }, hand, plugin);
+  const atHand = new Set<string>();
   return {
     transport,
     toolboxFor,
@@ -118,11 +119,23 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
       },
       healerOf: (host, service) => settings.catalog.healerOf(host, service),
     },
-    runTool: (call, signal) => {
+    async runTool(call, signal) {
       const { catalog } = settings;
       const evidenceFor: Catalog["evidenceFor"] = (incident, plugin) => catalog.evidenceFor(incident, plugin);
-      return runByHand({ tools: catalog, toolboxFor, evidenceFor, open, now: Date.now }, call, signal);
+      const opened: string[] = [];
+      const open = (hand: Parameters<typeof openByHand>[1], plugin: string): ReturnType<typeof openByHand> => {
+        const begun = openByHand({ journal, now: Date.now }, hand, plugin);
+        atHand.add(begun.incident);
+        opened.push(begun.incident);
+        return begun;
+      };
+      try {
+        return await runByHand({ tools: catalog, toolboxFor, evidenceFor, open, now: Date.now }, call, signal);
+      } finally {
+        for (const incident of opened) atHand.delete(incident);
+      }
     },
+    isAtHand: (incident) => atHand.has(incident),
     settings: () => settings,
     take(next) {
       settings = { config: next.config, catalog: next.catalog };
@@ -171,6 +184,7 @@ export function composeMedic(
     journal,
     respond: (incident, signal) => respond(incident, signal, how),
     heldFor: (incident) => heldFor(incident, hands.maintenance.over),
+    isAtHand: hands.isAtHand,
     get limits() {
       return hands.settings().config.limits;
     },

@@ -7,12 +7,12 @@ import type { Journal } from "./journal.ts";
 
 export type HandParts = { journal: Pick<Journal, "append" | "incident">; now(): number };
 
-/** Opens it, and returns its key and how to write to it. Throws JournalError. */
+/** Opens it, and returns its id, its key and how to write to it. Throws JournalError. */
 export function openByHand(
   parts: HandParts,
   { host, tool }: { host: string; tool: string },
   plugin: string,
-): { key: string; record(event: IncidentEvent): void } {
+): { incident: string; key: string; record(event: IncidentEvent): void } {
   const incident = newIncidentId(parts);
   // A key of its own, so that one which went wrong does not stand in the way of the next.
   const target: Target = { host, plugin, service: `by-hand/${tool}/${incident}` };
@@ -31,5 +31,5 @@ export function openByHand(
     { incident, kind: "incident-opened", key, target, alert, byHand: true },
     { incident, kind: "investigation-started", resumed: false },
   ]);
-  return { key, record: (event) => void parts.journal.append([{ ...event, incident }]) };
+  return { incident, key, record: (event) => void parts.journal.append([{ ...event, incident }]) };
 }

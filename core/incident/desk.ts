@@ -27,6 +27,8 @@ export type DeskParts = {
   respond(incident: IncidentRecord, signal: AbortSignal): Promise<void>;
   /** Why an incident is not to be worked on now; undefined when it may be. */
   heldFor(incident: IncidentRecord): Held | undefined;
+  /** Whether somebody runs a fix by hand in it, where the desk does not see it. */
+  isAtHand(incident: string): boolean;
   limits: {
     /** Worked on at once. */
     incidents: number;
@@ -96,25 +98,19 @@ class OneDesk implements Desk {
   resume(): void {
     const { journal, log } = this.#parts;
     for (const record of journal.incidents({ states: ACTIVE }).reverse()) {
-      // Asked for by hand, and nobody waits for it any more: what has not begun does not begin. Everything else is worked
-      // on again, first of all a fix that was under way: `respond` asks the host what became of it.
-      const end = record.byHand === true ? endOfLeftByHand(journal.events(record.id)) : undefined;
-      if (end !== undefined) journal.append([{ ...end, incident: record.id }]);
-      const now = journal.incident(record.id);
-      log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is: now?.state.is });
-      if (now !== undefined && isActive(now.state)) this.#offer(now);
+      const is = this.#takeUpLeft(record);
+      log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is });
     }
     // Their turn had ended, and the process with it, before it was written down what the monitor said meanwhile.
     for (const record of journal.incidents({ states: WITH_PERSON })) this.#endIfOver(record);
   }
 
   look(): void {
-    const { journal } = this.#parts;
+    const { journal, isAtHand } = this.#parts;
     // Each of them would fail again, and fill the log with it.
     if (journal.trouble() !== undefined) return;
     for (const record of journal.incidents({ states: ACTIVE }).reverse()) {
-      // Whoever runs a fix by hand is at work on it where the desk does not see it.
-      if (record.byHand !== true) this.#offer(record);
+      if (!isAtHand(record.id)) this.#takeUpLeft(record);
     }
   }
 
@@ -158,6 +154,19 @@ class OneDesk implements Desk {
         if (record !== undefined && heldOf(record) !== undefined) this.#offer(record, isFromPerson(event.alert));
       }
     }
+  }
+
+  /**
+   * Asked for by hand, and nobody waits for it any more: what has not begun does not begin. Everything else is worked on
+   * again, first of all a fix that was under way: `respond` asks the host what became of it.
+   */
+  #takeUpLeft(record: IncidentRecord): State["is"] | undefined {
+    const { journal } = this.#parts;
+    const end = record.byHand === true ? endOfLeftByHand(journal.events(record.id)) : undefined;
+    if (end !== undefined) journal.append([{ ...end, incident: record.id }]);
+    const now = end === undefined ? record : journal.incident(record.id);
+    if (now !== undefined && isActive(now.state)) this.#offer(now);
+    return now?.state.is;
   }
 
   /** Unclear ones, and what its monitor never called over, were escalated in the same breath. */

@@ -26,7 +26,7 @@ export function endOfLeftByHand(events: readonly IncidentEvent[]): IncidentEvent
   if (unjudgedFix(events) !== undefined) return undefined;
   const judged = events.findLast((event) => event.kind === "fix-judged");
   if (judged !== undefined) return endOfFix(judged);
-  return { kind: "dismissed", reason: "Medic stopped before the fix began" };
+  return { kind: "dismissed", reason: "broken off before the fix began" };
 }
 
 /** How an incident ends whose work came to no end, for a reason of Medic's own. */

@@ -172,6 +172,7 @@ describe("the desk", () => {
       respond: bench.respond,
       limits: { incidents: 4, queue: 9, incident: 60 },
       heldFor: () => undefined,
+      isAtHand: () => false,
       sleep: (milliseconds, signal) =>
         milliseconds === 60_000
           ? Promise.race([forever(0, signal), new Promise<void>((resolve) => void clock.push(resolve))])
@@ -203,6 +204,7 @@ describe("the desk", () => {
       log: silent,
       limits: { incidents: 4, queue: 9, incident: 60 },
       heldFor: () => undefined,
+      isAtHand: () => false,
       respond: () => new Promise<void>((resolve) => void (end = resolve)),
       sleep: () => turns(1),
     });
@@ -325,12 +327,13 @@ describe("the desk whose journal could not be written", () => {
   it("looks twice at nothing that is at work, waits or is run by hand", async () => {
     const { desk, opened, journal, record } = world();
     const bench = workbench();
-    const one = desk(bench.respond);
+    const hand = byHand(journal);
+    const one = desk(bench.respond, {}, (incident) => incident === hand.id);
     const first = await opened();
     await opened(alert({ service: "a" }));
     await turns();
     record(first, { kind: "investigation-started", resumed: false });
-    byHand(journal).hand.record(fixStarted);
+    hand.hand.record(fixStarted);
     one.look();
     one.look();
     await turns();
@@ -340,6 +343,19 @@ describe("the desk whose journal could not be written", () => {
     bench.atWork.get(key("a"))?.();
     await one.idle();
     assert.deepEqual(bench.began, [key("scrypted"), key("a")]);
+  });
+
+  it("follows a fix by hand to its end that whoever ran it could not write down, and dismisses one that had not begun", async () => {
+    for (const [events, expected] of [[[fixStarted], "resolved"] as const, [[], "dismissed"] as const]) {
+      const { desk, journal, record } = world();
+      const { id } = byHand(journal);
+      record(id, ...events);
+      const well = { kind: "resolved", by: "itself", why: "well" } as const;
+      const one = desk((incident) => Promise.resolve(record(incident.id, well)));
+      one.look();
+      await one.idle();
+      assert.equal(journal.incident(id)?.state.is, expected);
+    }
   });
 
   it("goes on when the journal cannot be read as a turn is given, and gives that turn at the next look", async () => {
@@ -525,6 +541,7 @@ describe("the desk that closes", () => {
       respond: bench.respond,
       limits: { incidents: 4, queue: 9, incident: 60 },
       heldFor: () => undefined,
+      isAtHand: () => false,
       sleep: (milliseconds, signal) => (milliseconds === 5000 ? turns(1) : forever(milliseconds, signal)),
     });
     const id = await opened();

@@ -68,6 +68,7 @@ export function homelab(bend: Parameters<typeof toyAgent>[0] & { approvalSeconds
       journal: mortal,
       respond,
       heldFor: () => undefined,
+      isAtHand: () => false,
       limits,
       log: silent,
       sleep: forever,

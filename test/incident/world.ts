@@ -61,11 +61,16 @@ export function world(bend: { journal?: Journal; parts?: Partial<IntakeParts>; s
   };
   const record = (incident: string, ...events: IncidentEvent[]): void =>
     void journal.append(events.map((event) => ({ ...event, incident })));
-  const desk = (respond: DeskParts["respond"], limits: Partial<DeskParts["limits"]> = {}) =>
+  const desk = (
+    respond: DeskParts["respond"],
+    limits: Partial<DeskParts["limits"]> = {},
+    isAtHand: DeskParts["isAtHand"] = () => false,
+  ) =>
     createDesk({
       journal,
       respond,
       heldFor: (one) => heldFor(one, maintenance.over),
+      isAtHand,
       limits: { incidents: 4, queue: 200, incident: 1800, ...limits },
       log: silent,
       sleep: forever,

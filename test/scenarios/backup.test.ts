@@ -15,7 +15,7 @@ async function alertOf(service: string, { ask }: Served): Promise<void> {
 describe("medic backup", () => {
   it("copies the journal while serve writes it; the copy verifies, and restores what was there", async () => {
     await using scenario = await startScenario();
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     await alertOf("one", served);
     const file = join(scenario.folder, "copy.sqlite");
     const made = (await scenario.medicJson("backup", file)) as { events: number; bytes: number; head: object };
@@ -32,7 +32,7 @@ describe("medic backup", () => {
     const data = join(scenario.folder, "data");
     for (const name of readdirSync(data).filter((name) => name.startsWith("journal.sqlite"))) rmSync(join(data, name));
     renameSync(file, join(data, "journal.sqlite"));
-    const again = await scenario.serve();
+    await using again = await scenario.serve();
     const { incidents } = (await (await again.ask("/incidents")).json()) as { incidents: { key: string }[] };
     assert.deepEqual(
       incidents.map(({ key }) => key),
@@ -46,7 +46,7 @@ describe("medic backup", () => {
     const none = await scenario.medic("backup", "copy.sqlite");
     assert.equal(none.code, 2);
     assert.match(none.stderr, /there is none yet\. Start medic serve first/);
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     await alertOf("one", served);
     await served.stop();
     writeFileSync(join(scenario.folder, "taken"), "mine");
@@ -74,7 +74,7 @@ describe("medic backup", () => {
 describe("medic healthcheck", () => {
   it("says 0 of a serve that is well, by hosts.yaml or by its data folder alone", async () => {
     await using scenario = await startScenario();
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     assert.deepEqual(await scenario.medicJson("healthcheck"), { well: true });
     // A hosts.yaml that was just broken does not make a serve sick that goes on with the one from before.
     writeFileSync(join(scenario.folder, "hosts.yaml"), "hosts: {}");
@@ -97,7 +97,7 @@ describe("medic healthcheck", () => {
     assert.match(died.stdout, /Cannot reach medic serve at http:\/\/127\.0\.0\.1:1/);
     rmSync(note);
 
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     const database = new DatabaseSync(join(scenario.folder, "data", "journal.sqlite"));
     database.exec(
       "CREATE TRIGGER in_the_way BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'database is malformed'); END",

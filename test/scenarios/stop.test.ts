@@ -79,7 +79,7 @@ describe("the heartbeat", () => {
   it("comes from a serve as hosts.yaml says", async () => {
     await using outside = await startReceiver();
     await using scenario = await startScenario({ more: `heartbeat: { url: "${outside.url}/beat" }` });
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     await eventually("the first beat", () => outside.received.length === 1);
     await served.stop();
   });
@@ -211,7 +211,7 @@ describe("a serve that is stopped in the middle of a diagnosis", () => {
     await scenario.stopScrypted();
     // The host falls silent while it answers the first questions.
     proxy.silenceAfterBytes(4000);
-    const first = await scenario.serve();
+    await using first = await scenario.serve();
     const body = JSON.stringify(firing({ host: "nexus", service: "scrypted" }));
     const taken = await first.ask("/webhooks/alertmanager", { method: "POST", body });
     const { incidents } = (await taken.json()) as { incidents: { id: string }[] };
@@ -227,7 +227,7 @@ describe("a serve that is stopped in the middle of a diagnosis", () => {
     proxy.silenceAfterBytes(undefined);
     // Somebody saw to it meanwhile; that is for the next process to find out.
     await scenario.sandbox.homelab.run("docker start scrypted");
-    const second = await scenario.serve();
+    await using second = await scenario.serve();
     assert.match(second.log(), /incident_resumed/);
     const stateNow = async (): Promise<string> =>
       ((await (await second.ask(`/incidents/${id}`)).json()) as typeof left).incident.state.is;
