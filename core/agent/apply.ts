@@ -5,7 +5,7 @@
 //   preparing ─▶ intent ─▶ sending ─▶ dispatched ─▶ verifying ─▶ judged
 //       └─ refused, overtaken  └─(lost, or killed here)─▶ reconciling ─▶ dispatched
 import { randomBytes } from "node:crypto";
-import type { Dispatch, HostIdentity, Intent } from "../incident/fix.ts";
+import type { Dispatch, HostIdentity, Intent, UnjudgedFix } from "../incident/fix.ts";
 import type { IncidentEvent } from "../incident/incident.ts";
 import type { Calls, Facts, Fix, Found, Plan, Seen } from "../plugin/contract.ts";
 import { dropClaims, otherMachine, type Prepared, prepareClaims } from "./claim.ts";
@@ -38,6 +38,8 @@ export type Subject = {
   input: object;
   /** Asks what the fix watches, once, without writing it down. */
   look(): Promise<Seen<Calls>>;
+  /** Asks what the host noted in the last seconds, likewise. */
+  lookBack(sinceSeconds: number): Promise<Seen<Calls>>;
   /** Writes to the journal, durably, before it returns. */
   record(event: IncidentEvent): void;
 };
@@ -80,18 +82,20 @@ export async function applyFix(
     return { refused: objected };
   }
   record({ kind: "fix-started", ...intent });
-  return follow(parts, subject, intent, now, await send(parts, subject, intent), signal);
+  const begun = { intent, startedAtMs: parts.now(), before: now };
+  return follow(parts, subject, begun, await send(parts, subject, intent), signal);
 }
 
 /** Goes on where a process that was killed left a fix; without a `dispatch`, nobody was told how its steps ended. */
 export function takeUpFix(
   parts: ApplyParts,
   subject: Subject,
-  { intent, dispatch }: { intent: Intent; dispatch?: Dispatch },
+  { intent, startedAtMs, dispatch }: UnjudgedFix,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const lost: Lost = { is: "lost", from: 0, why: "Medic was stopped before it was told how the fix ended" };
-  return follow(parts, subject, intent, intent.before, dispatch ?? lost, signal, dispatch !== undefined);
+  const begun = { intent, startedAtMs, before: intent.before };
+  return follow(parts, subject, begun, dispatch ?? lost, signal, dispatch !== undefined);
 }
 
 /** The last look: is this the machine, is the service as the plan found it, and where do the claims go? One round trip. */
@@ -154,15 +158,15 @@ async function send(
 async function follow(
   parts: ApplyParts,
   subject: Subject,
-  intent: Intent,
-  before: Found<Calls>,
+  { intent, startedAtMs, before }: { intent: Intent; startedAtMs: number; before: Found<Calls> },
   sent: Dispatch | Lost,
   signal: AbortSignal,
   isRecorded = false,
 ): Promise<Verdict> {
   const { host, fix, input, look, record } = subject;
   const { now, sleep, reach } = parts;
-  const dispatch = sent.is === "lost" ? await reconcile(parts, { host, fix, intent, look }, sent, signal) : sent;
+  const dispatch =
+    sent.is === "lost" ? await reconcile(parts, { ...subject, intent, startedAtMs }, sent, signal) : sent;
   if (!isRecorded) record({ kind: "fix-dispatched", tool: fix.name, dispatch });
   // Only what was answered, or never left, is sure not to arrive any more; every other claim stays as it is for good, and
   // goes with the host's next boot or its cleaning of /tmp.

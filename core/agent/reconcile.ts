@@ -21,7 +21,15 @@ export type ReconcileParts = {
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 };
 
-export type LostFix = { host: string; fix: Fix; intent: Intent; look(): Promise<Seen<Calls>> };
+export type LostFix = {
+  host: string;
+  fix: Fix;
+  intent: Intent;
+  startedAtMs: number;
+  look(): Promise<Seen<Calls>>;
+  /** Asks what the host noted in the last seconds. */
+  lookBack(sinceSeconds: number): Promise<Seen<Calls>>;
+};
 
 const SETTLE_SECONDS = 60;
 const POLL_FIRST_MS = 500;
@@ -74,7 +82,7 @@ async function untilTold(
 /** What began may still be at work: docker and systemd go on without the client that asked them. */
 async function settled(
   parts: ReconcileParts,
-  { host, fix, intent, look }: LostFix,
+  { host, fix, intent, startedAtMs, look, lookBack }: LostFix,
   { from, why }: Lost,
   steps: number,
   deadline: number,
@@ -85,7 +93,13 @@ async function settled(
   const asked = { place: intent.place, from, steps: intent.steps.length };
   let calmSince: number | undefined;
   for (let pollMs = POLL_FIRST_MS; ; pollMs = Math.min(pollMs * 1.5, POLL_MAX_MS)) {
-    const [seen, told] = await Promise.all([look(), askOwn(reach, host, takeClaims, asked, signal)]);
+    // By its length and not by the time of day: the host may have another.
+    const sinceSeconds = Math.max(0, Math.ceil((now() - startedAtMs) / 1000)) + 1;
+    const [seen, traces, told] = await Promise.all([
+      look(),
+      lookBack(sinceSeconds),
+      askOwn(reach, host, takeClaims, asked, signal),
+    ]);
     signal.throwIfAborted();
     const blind = blindSpot(seen);
     if (blind === undefined) {
@@ -93,7 +107,7 @@ async function settled(
       const hasChanged = marker !== undefined && marker !== intent.marker;
       if (hasChanged) return { is: "applied", steps, why: `${why}; it had begun, and the service has changed` };
       const isRunning = "claims" in told && told.claims?.some((claim) => claim.is === "taken" && claim.running);
-      const isPending = isRunning || fix.pending?.(seen) === true;
+      const isPending = isRunning || fix.pending?.(seen, traces) === true;
       calmSince = isPending ? undefined : (calmSince ?? now());
       const isCalm = calmSince !== undefined && now() - calmSince >= settleSeconds * 1000;
       // Without a marker there is nothing to wait for but the end: health is the only thing that shows a change.

@@ -176,7 +176,7 @@ class IncidentToolbox implements Toolbox {
       return verdict;
     }
     await this.#errand.beforeFix?.(plan.touches);
-    const subject = this.#subject(tool, input, watch, signal);
+    const subject = this.#subject(tool, { input, options }, watch, signal);
     const begun = await applyFix(this.#parts, subject, { plan, before, objection: gated.objection }, signal);
     if ("refused" in begun) return this.#refuse(tool.name, input, begun.refused);
     if ("overtaken" in begun) {
@@ -198,7 +198,7 @@ class IncidentToolbox implements Toolbox {
         return { tool: name, ...this.#attempted(name, input, { outcome: "unknown", why, facts: nothingKnown }) };
       }
       const watch = known.tool.watch(known.input, known.options);
-      const subject = this.#subject(known.tool, known.input, watch, signal);
+      const subject = this.#subject(known.tool, known, watch, signal);
       const verdict = await takeUpFix(this.#parts, subject, left, signal);
       return { tool: name, ...this.#attempted(name, input, judgedAs(verdict)) };
     });
@@ -230,9 +230,17 @@ class IncidentToolbox implements Toolbox {
     return `${lost} fixes of this incident never began: find out what keeps commands from "${this.#errand.host}"`;
   }
 
-  #subject(fix: Fix, input: object, watch: Calls, signal: AbortSignal): Subject {
+  #subject(
+    fix: Fix,
+    { input, options }: { input: object; options: object },
+    watch: Calls,
+    signal: AbortSignal,
+  ): Subject {
     const { host, record } = this.#errand;
-    return { host, fix, input, record, look: async () => (await this.#look(watch, signal)).seen };
+    const look = this.#looking(watch);
+    const lookBack = (sinceSeconds: number): Promise<Seen<Calls>> =>
+      this.#looking(fix.traces?.(input, options, sinceSeconds) ?? {})(signal);
+    return { host, fix, input, record, look: () => look(signal), lookBack };
   }
 
   #stop(

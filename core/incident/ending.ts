@@ -1,7 +1,13 @@
 // How an incident ends whose work is over or was broken off: what its last fix, and what is known of it, make of it. Pure:
 // events in, events out. It refuses to know who broke it off, and when.
 import type { Facts, FixOutcome } from "../plugin/contract.ts";
-import { type IncidentEvent, type IncidentRecord, type PlannedFix, unjudgedFix } from "./incident.ts";
+import {
+  type IncidentEvent,
+  type IncidentRecord,
+  type JournalEvent,
+  type PlannedFix,
+  unjudgedFix,
+} from "./incident.ts";
 
 /** A fix that ran, or did not, and what it came to. */
 export type EndedFix = { tool: string; outcome: FixOutcome; why: string; facts?: Facts; planned?: PlannedFix };
@@ -22,7 +28,7 @@ export function endOfFix({ tool, outcome, why, facts, planned }: EndedFix): Inci
 }
 
 /** How a fix by hand ends that a process left: nobody waits for it. Undefined while the host has to be asked about it. */
-export function endOfLeftByHand(events: readonly IncidentEvent[]): IncidentEvent | undefined {
+export function endOfLeftByHand(events: readonly JournalEvent[]): IncidentEvent | undefined {
   if (unjudgedFix(events) !== undefined) return undefined;
   const judged = events.findLast((event) => event.kind === "fix-judged");
   if (judged !== undefined) return endOfFix(judged);

@@ -40,7 +40,7 @@ export type Dispatch =
   | { is: "unknown"; steps?: number; why: string };
 
 /** A fix that was started and not judged, with what is known of its steps so far. */
-export type UnjudgedFix = { intent: Intent; dispatch?: Dispatch };
+export type UnjudgedFix = { intent: Intent; startedAtMs: number; dispatch?: Dispatch };
 
 /** Which machine it was. */
 export type HostIdentity = {

@@ -138,14 +138,15 @@ export type IncidentEvent =
   | { kind: "dismissed"; reason: string };
 
 /** The last fix of an incident that has no verdict. */
-export function unjudgedFix(events: readonly IncidentEvent[]): UnjudgedFix | undefined {
+export function unjudgedFix(events: readonly (IncidentEvent & Pick<Written, "at">)[]): UnjudgedFix | undefined {
   const at = events.findLastIndex(({ kind }) => kind === "fix-started");
   const intent = events[at];
   if (intent?.kind !== "fix-started") return undefined;
   const since = events.slice(at);
   if (since.some(({ kind }) => kind === "fix-judged")) return undefined;
   const dispatched = since.find((event) => event.kind === "fix-dispatched");
-  return dispatched === undefined ? { intent } : { intent, dispatch: dispatched.dispatch };
+  const left = { intent, startedAtMs: Date.parse(intent.at) };
+  return dispatched === undefined ? left : { ...left, dispatch: dispatched.dispatch };
 }
 
 /** An event to be written down: the incident it belongs to is the writer's to say. */

@@ -70,6 +70,7 @@ const toolCase = v.strictObject({
   after: v.optional(v.record(v.string(), finding)),
   healthy: v.optional(v.boolean()),
   marker: v.optional(v.string()),
+  traces: v.exactOptional(v.record(v.string(), finding)),
   pending: v.optional(v.boolean()),
   hopeless: v.optional(v.string()),
 });

@@ -148,10 +148,15 @@ function fixChecks(plugin: Plugin, fix: Fix, prepared: () => Prepared[], all: re
           const before = frozen(one.before ?? {});
           const after = one.after === undefined ? undefined : frozen(one.after);
           if (after !== undefined) {
+            const traces = frozen(one.traces ?? {});
             return [
               purityProblem("healthy", () => fix.healthy(after, before, input)),
               purityProblem("marker", () => fix.marker?.(after)),
-              purityProblem("pending", () => fix.pending?.(after)),
+              // What was noted stands in the cases that are about it.
+              fix.traces !== undefined && one.traces === undefined
+                ? undefined
+                : purityProblem("pending", () => fix.pending?.(after, traces)),
+              purityProblem("traces", () => fix.traces?.(input, options, 60)),
               purityProblem("hopeless", () => fix.hopeless?.(after, before, input)),
             ];
           }

@@ -60,7 +60,7 @@ export type Plan = {
 };
 
 /** Changes the host. Core runs it at most once and believes only what `watch` shows afterwards. */
-export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unknown> {
+export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unknown, T extends Calls = Calls> {
   kind: "fix";
   name: string;
   description: string;
@@ -83,8 +83,13 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
    * "not yet". Asked after all steps ended, and of a run that is not the one before (by its marker).
    */
   hopeless?(now: Found<W>, before: Found<W>, input: Out<S>): string | undefined;
+  /**
+   * What else to ask while nobody was told how a step ended: what the host noted since the fix began (docker's events),
+   * that many seconds ago.
+   */
+  traces?(input: Out<S>, options: O, sinceSeconds: number): T;
   /** Whether the service is being changed at this moment (systemd's pending job), so that its marker may still move. */
-  pending?(now: Found<W>): boolean;
+  pending?(now: Found<W>, traces: Seen<T>): boolean;
   /**
    * How long after its client is gone, with nothing pending, a step may still change the marker: docker goes on with a
    * restart whose client died. 60 when absent.
@@ -171,9 +176,9 @@ export function diagnostic<S extends Schema, F extends object, O = unknown>(
 }
 
 /** Declares a fix with inference. */
-export function fix<S extends Schema, W extends Calls, O = unknown>(
-  declared: Omit<Fix<S, W, O>, "kind">,
-): Fix<S, W, O> {
+export function fix<S extends Schema, W extends Calls, O = unknown, T extends Calls = Calls>(
+  declared: Omit<Fix<S, W, O, T>, "kind">,
+): Fix<S, W, O, T> {
   return { kind: "fix", ...declared };
 }
 

@@ -50,7 +50,7 @@ function toolProblems(tool: unknown, index: number): string[] {
 function fixProblems(fix: Loose): string[] {
   const problems = [
     ...functions(fix, ["watch", "plan", "healthy"]),
-    ...optionalFunctions(fix, ["marker", "pending", "hopeless"]),
+    ...optionalFunctions(fix, ["marker", "traces", "pending", "hopeless"]),
   ];
   if (!risks.includes(String(fix["risk"])))
     problems.push(`risk ${words(fix["risk"])} is not one of ${risks.join(", ")}`);

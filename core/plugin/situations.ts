@@ -82,7 +82,8 @@ export function planProblems(fix: Fix, input: object, options: object, findings:
     try {
       if (concluded(fix.plan(input, options, before), answer) === "endless") problems.add("plan never ends");
       fix.marker?.(before);
-      fix.pending?.(before);
+      const traces = Object.entries(fix.traces?.(input, options, 60) ?? {});
+      fix.pending?.(before, Object.fromEntries(traces.map(([key, call]) => [key, answer(call)])));
       fix.healthy(before, before, input);
       fix.hopeless?.(before, before, input);
     } catch (error) {

@@ -4,6 +4,8 @@
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
 import * as v from "valibot";
+import { dockerEvents } from "./history.ts";
+import { isBetweenRuns, lookBackSeconds } from "./in-flight.ts";
 import { byName, containerName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus, runOf } from "./status.ts";
@@ -101,8 +103,11 @@ export const dockerRestart = fix({
     };
   },
   marker: ({ status }) => runOf(status),
-  pending,
-  // While docker waits for the old process to end, nothing shows that a restart is under way.
+  traces: ({ name, graceSeconds }, _options: DockerOptions, sinceSeconds) => ({
+    events: call(dockerEvents, { name, seconds: lookBackSeconds(sinceSeconds, graceSeconds) }),
+  }),
+  pending: ({ status }, { events }) => pending({ status }) || isBetweenRuns(status, events),
+  // Docker may have forgotten its events, and then nothing shows that it waits for the old process to end.
   settleSeconds: 90,
   healthy: ({ status, network }) => isWell(status) && network.exists && !network.deadNamespace,
   withinSeconds,

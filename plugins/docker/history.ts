@@ -108,11 +108,17 @@ export const dockerEvents = diagnostic({
   input: v.strictObject({
     name: v.optional(containerName),
     minutes: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1440)), 60),
+    seconds: v.pipe(
+      v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(86_400))),
+      v.description("In place of minutes."),
+    ),
   }),
-  command: ({ name, minutes }) =>
-    name === undefined
-      ? script(`now=$(date +%s)\nseconds=$1\n${events}`, String(minutes * 60))
-      : script(`now=$(date +%s)\nseconds=$1\n${events} --filter "container=$2"`, String(minutes * 60), name),
+  command({ name, minutes, seconds = minutes * 60 }) {
+    const ago = String(seconds);
+    return name === undefined
+      ? script(`now=$(date +%s)\nseconds=$1\n${events}`, ago)
+      : script(`now=$(date +%s)\nseconds=$1\n${events} --filter "container=$2"`, ago, name);
+  },
   parse(result, { name }): { events: Happening[]; older: number } | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const all = happenings(result.stdout, name);

@@ -21,6 +21,7 @@ import { dockerDiskUsage, dockerNetwork, dockerPortOwner, dockerRestartLoop } fr
 export { blind, brief, isMissing, jsonLines, notUnderstood } from "./answers.ts";
 export { imageFacts, imageScript, processesOf } from "./containers.ts";
 export type { ImageFacts } from "./containers.ts";
+export { isBetweenRuns, lookBackSeconds } from "./in-flight.ts";
 export { containerName, lines, port, since } from "./inputs.ts";
 export { runOf, statusFormat, statusOf } from "./status.ts";
 export type { Container, ContainerStatus } from "./status.ts";

@@ -2,13 +2,15 @@
 // the plugins that ran before. Recreating, rolling back and restoring are destructive and a person's, so they are absent.
 import { call, fix, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
-import { brief } from "medic/plugins/docker";
+import { brief, dockerEvents, isBetweenRuns, lookBackSeconds } from "medic/plugins/docker";
 import * as v from "valibot";
 import type { ScryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
 import type { Probe } from "./probe.ts";
 import { scryptedStatus } from "./status.ts";
 import type { ScryptedStatus } from "./status.ts";
+
+const graceSeconds = 30;
 
 export const scryptedRestart = fix({
   name: "scrypted_restart",
@@ -38,16 +40,20 @@ export const scryptedRestart = fix({
       steps: [
         container.state === "paused"
           ? ["root", "docker", "unpause", "--", container.id]
-          : ["root", "docker", "restart", "-t", "30", "--", container.id],
+          : ["root", "docker", "restart", "-t", String(graceSeconds), "--", container.id],
       ],
       touches: [container.name],
       ...(asks ? { approval: `"${container.name}" was stopped through docker, and onStopped says to ask` } : {}),
     };
   },
   marker: ({ status }) => status.run ?? undefined,
+  traces: (_input, { container: name }: ScryptedOptions, sinceSeconds) => ({
+    events: call(dockerEvents, { name, seconds: lookBackSeconds(sinceSeconds, graceSeconds) }),
+  }),
+  pending: ({ status }, { events }) => status.container !== null && isBetweenRuns(status.container, events),
   healthy: ({ status, probe }, before) => isWell(status, probe) && hasPluginsOf(status, before.status),
   withinSeconds: 600,
-  // `docker restart -t 30` waits that long for the old process, and nothing shows it.
+  // Docker may have forgotten its events, and then nothing shows that it waits for the old process to end.
   settleSeconds: 60,
   stableSeconds: 120,
   timeoutSeconds: 90,

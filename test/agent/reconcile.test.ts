@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { unjudgedFix } from "../../core/incident/incident.ts";
 import * as v from "valibot";
-import { call, definePlugin, fix } from "../../core/plugin/contract.ts";
-import { kinds, never, toyAgent } from "../support/agent.ts";
+import { call, definePlugin, diagnostic, fix, type Unavailable } from "../../core/plugin/contract.ts";
+import { kinds, never, timed, toyAgent } from "../support/agent.ts";
 import { lampOn, lampStatus, toyPlugin, transportError } from "../support/toy.ts";
 
 const on = { tool: "lamp_on", input: { name: "lamp" } };
@@ -118,6 +118,39 @@ describe("a fix whose answer is lost", () => {
       );
       assert.equal((await tool()).outcome, "fixed");
     }
+  });
+
+  it("is waited for while what the host noted since it began says that it is at work on it, beyond the time to settle", async () => {
+    const noted = diagnostic({
+      name: "lamp_noted",
+      description: "What happened to the lamp lately.",
+      input: v.strictObject({ seconds: v.number() }),
+      command: ({ seconds }) => ["lamp", "noted", String(seconds)],
+      parse: ({ stdout }) => ({ isAtWork: stdout === "at work" }),
+    });
+    const asked: number[] = [];
+    const traced = {
+      ...lampOn,
+      traces: (_input: object, _options: object, seconds: number) => ({ noted: call(noted, { seconds }) }),
+      pending: (_now: object, traces: { noted: { isAtWork: boolean } | Unavailable }) =>
+        "isAtWork" in traces.noted && traces.noted.isAtWork,
+    };
+    const { tool, host, clock } = losing(
+      (agent, claim) => agent.host.take(claim),
+      (agent, seconds) => void (seconds >= 200 && agent.host.lamps.set("lamp", { on: true, run: 2 })),
+      [traced as unknown as typeof lampOn, noted as unknown as typeof lampOn],
+    );
+    const began = clock.now();
+    const lose = host.intercept;
+    host.intercept = (argv, how) => {
+      if (argv[1] !== "noted") return lose(argv, how);
+      asked.push(Number(argv[2]) - (clock.now() - began) / 1000);
+      const isAtWork = clock.now() - began < 200_000;
+      return { exit: 0, stdout: isAtWork ? "at work" : "", stderr: "", cutBytes: 0 };
+    };
+    assert.equal((await tool()).outcome, "fixed");
+    // From the intent on, whenever it is asked: not less, and hardly more.
+    assert.ok(asked.length > 3 && asked.every((more) => more >= 1 && more <= 2), asked.join(" "));
   });
 
   it("is judged by verification alone when the host has booted since", async () => {
@@ -315,7 +348,7 @@ describe("a host behind a name", () => {
 
 describe("a fix that another process left", () => {
   const left = (agent: Agent) => {
-    const fix = unjudgedFix(agent.events);
+    const fix = unjudgedFix(timed(agent));
     assert.ok(fix !== undefined);
     return fix;
   };
@@ -356,7 +389,7 @@ describe("a fix that another process left", () => {
   it("is unknown when the plugin that ran it is gone", async () => {
     const agent = toyAgent();
     await agent.toolboxFor(agent.errand).turn([on], never);
-    const events = agent.events.filter(({ kind }) => kind === "fix-started");
+    const events = timed(agent).filter(({ kind }) => kind === "fix-started");
     const without = toyAgent({ plugins: [definePlugin({ ...toyPlugin, tools: [lampStatus], runbooks: [] })] });
     const fix = unjudgedFix(events);
     assert.ok(fix !== undefined);

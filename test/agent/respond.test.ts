@@ -5,7 +5,7 @@ import type { Responder } from "../../core/agent/responder.ts";
 import { createRunbookResponder } from "../../core/agent/runbook.ts";
 import { type IncidentRecord, unjudgedFix } from "../../core/incident/incident.ts";
 import type { Incident } from "../../core/plugin/contract.ts";
-import { kinds, never, toyAgent, toyRecord } from "../support/agent.ts";
+import { kinds, never, timed, toyAgent, toyRecord } from "../support/agent.ts";
 import { darkness, lampStatus, transportError } from "../support/toy.ts";
 
 function toyRespond(agent: ReturnType<typeof toyAgent>, responders?: readonly Responder[]) {
@@ -18,7 +18,7 @@ function toyRespond(agent: ReturnType<typeof toyAgent>, responders?: readonly Re
     responders: responders ?? [createRunbookResponder(runbooksFor, pause)],
     toolboxFor: agent.toolboxFor,
     runbooksFor,
-    leftFix: () => unjudgedFix(agent.events),
+    leftFix: () => unjudgedFix(timed(agent)),
     evidenceFor: () => [{ tool: lampStatus, input: { name: "lamp" } }],
     record: (_incident, event) => void agent.events.push(event),
     sleep: agent.clock.sleep,

@@ -23,20 +23,22 @@ const never = new AbortController().signal;
 const host = "vega";
 const name = "unhurried";
 
-/** The docker plugin, but for how long a step may take to answer. */
-function withTimeout(plugin: Plugin, timeoutSeconds: number): Plugin {
-  const tools = plugin.tools.map((tool) => (tool.kind === "fix" ? { ...tool, timeoutSeconds } : tool));
+type Patience = { timeoutSeconds?: number; settleSeconds?: number };
+
+/** The docker plugin, but for how long a step may take to answer, and docker to finish what it was asked. */
+function withPatience(plugin: Plugin, patience: Patience): Plugin {
+  const tools = plugin.tools.map((tool) => (tool.kind === "fix" ? { ...tool, ...patience } : tool));
   return { ...plugin, tools };
 }
 
-/** A Medic whose fixes are given so long to answer. */
-async function hands(timeoutSeconds: number) {
+/** A Medic whose fixes are given so long. */
+async function hands(patience: Patience) {
   const lab = readLab();
   const out = createOutput(process, {});
   const context = { env: {}, home: homedir(), folder: lab.folder, out, stop: new AbortController().signal };
   const { config, catalog } = await readEquipped(context, { config: lab.config });
   const hurried = createCatalog(
-    catalog.plugins.map((plugin) => withTimeout(plugin, timeoutSeconds)),
+    catalog.plugins.map((plugin) => withPatience(plugin, patience)),
     config.hosts,
   );
   const journal = createMemoryJournal({ now: Date.now });
@@ -70,7 +72,7 @@ describe("a docker restart that outlives its timeout", { timeout: 120_000 }, () 
   after(() => removeContainer(host, name));
 
   it("is applied, once: its claim is taken, and the run of the container changes in the end", async () => {
-    const { runTool, transport, journal } = await hands(2);
+    const { runTool, transport, journal } = await hands({ timeoutSeconds: 2 });
     const since = await dockerNow(host);
     const call = { host, tool: "docker_restart", input: { name }, approved: true };
     try {
@@ -88,5 +90,29 @@ describe("a docker restart that outlives its timeout", { timeout: 120_000 }, () 
     // Its answer may still be on its way, so its claim stays, as the login user's own.
     const started = events.find((event) => event.kind === "fix-started");
     assert.equal(await onHost(host, `stat -c '%U %a' ${started?.place}`), "medic 700");
+  });
+
+  it("is applied also when its client was killed on the host: docker's events show that docker is at work on it", async () => {
+    // Without the events one second of calm would be the end of waiting, nine before docker kills the container.
+    const { runTool, transport, journal } = await hands({ settleSeconds: 1 });
+    const since = await dockerNow(host);
+    const kill = journal.subscribe((event) => {
+      if (event.kind !== "fix-started") return;
+      const client = `${event.place}/0/pid`;
+      void onHost(host, `until [ -s ${client} ]; do sleep 0.1; done; sleep 1; kill -KILL "$(cat ${client})"`);
+    });
+    const call = { host, tool: "docker_restart", input: { name }, approved: true };
+    try {
+      const outcome = await runTool(call, never);
+      assert.equal(outcome.outcome, "fixed", JSON.stringify(outcome));
+    } finally {
+      kill();
+      await transport.close();
+    }
+    const events = journal.events(journal.incidents()[0]?.id ?? "");
+    const dispatched = events.find((event) => event.kind === "fix-dispatched");
+    assert.equal(dispatched?.dispatch.is, "applied", JSON.stringify(dispatched));
+    assert.match(JSON.stringify(dispatched), /was killed on the host \(exit 137\)/);
+    assert.equal(count(await dockerActions(host, name, since), "restart"), 1);
   });
 });

@@ -90,3 +90,8 @@ export const toyRecord: IncidentRecord = {
 export function kinds(events: readonly IncidentEvent[]): string[] {
   return events.map((event) => event.kind);
 }
+
+/** The events as a journal would have them, all of this moment. */
+export function timed({ events, clock }: ReturnType<typeof toyAgent>): (IncidentEvent & { at: string })[] {
+  return events.map((event) => ({ ...event, at: new Date(clock.now()).toISOString() }));
+}
