@@ -7,19 +7,10 @@
 //     └──┘ held: takes no place, and is looked at again; so is what a journal that could not be written left on the way
 import type { Log } from "../log.ts";
 import { isFromPerson } from "./alert.ts";
-import { endOfLeftByHand, escalation } from "./ending.ts";
 import { logEvent } from "./event-log.ts";
-import {
-  type Held,
-  type IncidentRecord,
-  isActive,
-  isWithPerson,
-  type JournalEvent,
-  resolvedByMonitor,
-  type State,
-} from "./incident.ts";
+import { type Held, type IncidentRecord, isActive, type JournalEvent, type State } from "./incident.ts";
 import type { Journal } from "./journal.ts";
-import { endObserved } from "./observation.ts";
+import { endIfOver, leftBehind, settle } from "./settle.ts";
 
 export type DeskParts = {
   journal: Pick<Journal, "append" | "events" | "incident" | "incidents" | "subscribe" | "trouble">;
@@ -102,7 +93,7 @@ class OneDesk implements Desk {
       log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is });
     }
     // Their turn had ended, and the process with it, before it was written down what the monitor said meanwhile.
-    for (const record of journal.incidents({ states: WITH_PERSON })) this.#endIfOver(record);
+    for (const record of journal.incidents({ states: WITH_PERSON })) endIfOver(journal, record);
   }
 
   look(): void {
@@ -156,15 +147,8 @@ class OneDesk implements Desk {
     }
   }
 
-  /**
-   * Asked for by hand, and nobody waits for it any more: what has not begun does not begin. Everything else is worked on
-   * again, first of all a fix that was under way: `respond` asks the host what became of it.
-   */
   #takeUpLeft(record: IncidentRecord): State["is"] | undefined {
-    const { journal } = this.#parts;
-    const end = record.byHand === true ? endOfLeftByHand(journal.events(record.id)) : undefined;
-    if (end !== undefined) journal.append([{ ...end, incident: record.id }]);
-    const now = end === undefined ? record : journal.incident(record.id);
+    const now = leftBehind(this.#parts.journal, record);
     if (now !== undefined && isActive(now.state)) this.#offer(now);
     return now?.state.is;
   }
@@ -282,30 +266,14 @@ class OneDesk implements Desk {
     this.#settle(id, `${late.message}, and it does not stop`);
   }
 
-  /** After a turn: what has not ended is a person's; what ended with a person may have been resolved by its monitor. */
   #settle(id: string, reason: string): void {
     const { journal, log } = this.#parts;
     try {
-      const record = journal.incident(id);
-      if (record === undefined) return;
-      if (isActive(record.state)) {
-        const events = escalation(record, journal.events(id), reason);
-        journal.append(events.map((event) => ({ ...event, incident: id })));
-      } else if (isWithPerson(record.state)) {
-        this.#endIfOver(record);
-        endObserved(journal, id);
-      }
+      settle(journal, id, reason);
     } catch (error) {
       // What is unfinished is taken up by the next look; what only its monitor ended, by the next process.
       log.error("incident_not_recorded", { incident: id, reason, error: messageOf(error) });
     }
-  }
-
-  /** It is over when some monitor spoke of it, and none reports it firing any more. */
-  #endIfOver(record: IncidentRecord): void {
-    const { journal } = this.#parts;
-    if (record.firing.length > 0 || !journal.events(record.id).some(({ kind }) => kind === "alert-resolved")) return;
-    journal.append(resolvedByMonitor(record, "its alerts were resolved while Medic was at work"));
   }
 
   #isIdle(): boolean {
