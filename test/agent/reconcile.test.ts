@@ -138,7 +138,7 @@ describe("a fix whose answer is lost", () => {
     const { tool, host, clock } = losing(
       (agent, claim) => agent.host.take(claim),
       (agent, seconds) => void (seconds >= 200 && agent.host.lamps.set("lamp", { on: true, run: 2 })),
-      [traced as unknown as typeof lampOn, noted as unknown as typeof lampOn],
+      [traced, noted] as unknown as (typeof lampOn)[],
     );
     const began = clock.now();
     const lose = host.intercept;
