@@ -138,8 +138,9 @@ export function composeHands(parts: Parts, { dryRun = false }: { dryRun?: boolea
     isAtHand: (incident) => atHand.has(incident),
     settings: () => settings,
     take(next) {
+      const changed = transport.reconfigure(next.config.hosts);
       settings = { config: next.config, catalog: next.catalog };
-      return transport.reconfigure(next.config.hosts);
+      return changed;
     },
   };
 }

@@ -159,9 +159,19 @@ function complain(error: unknown, { out }: Context): ExitCode {
     out.note("Stopped.");
     return 3;
   }
+  if (isFullDisk(error)) {
+    const what = typeof error.path === "string" ? `"${error.path}"` : "what has to be kept";
+    out.note(`Cannot write ${what}: the disk is full. Free some space, then run it again`);
+    return 2;
+  }
   out.note(`Medic failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   out.note("This is a fault of Medic's: please report it with the lines above and the output of medic version.");
   return 3;
+}
+
+/** Also of a user who may not have more of it. */
+function isFullDisk(error: unknown): error is Error & { path?: unknown } {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 function isCittyError(error: unknown): error is Error {

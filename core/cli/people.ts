@@ -22,8 +22,8 @@ export type People = {
   start(): void;
   /** Ends what nobody answered in time; call it every few seconds. Throws JournalError. */
   look(): void;
-  /** The settings have changed. */
-  take(): void;
+  /** The settings are going to be these. Throws JournalError; then nothing has changed. */
+  take(config: Config): void;
   close(graceSeconds: number): Promise<void>;
 };
 
@@ -52,16 +52,16 @@ export function composePeople(parts: {
     log,
   });
   const heartbeat = createHeartbeat({ trouble, sleep, log });
-  const take = (): void => {
-    outbox.take(config().notify.map((settings) => createChannel(settings, Date.now)));
-    heartbeat.take(config().heartbeat);
+  const take = ({ notify, heartbeat: beats }: Config): void => {
+    outbox.take(notify.map((settings) => createChannel(settings, Date.now)));
+    heartbeat.take(beats);
   };
   return {
     approvals,
     isSigned: (approval, signature) => signatures.isOf(approval, signature),
     channels: () => outbox.numbers(),
     start() {
-      take();
+      take(config());
       approvals.expire();
     },
     look: () => approvals.expire(),

@@ -191,9 +191,9 @@ export async function startServing(
   return {
     ...medic,
     take(settings) {
-      const changed = medic.take(settings);
-      people.take();
-      return changed;
+      // First what may fail, since then all goes on as before.
+      people.take(settings.config);
+      return medic.take(settings);
     },
     listening,
     vitals,

@@ -19,7 +19,7 @@ export type OutboxParts = {
 };
 
 export type Outbox = {
-  /** The channels that count from now on. One that was there before goes on where it was. Throws JournalError. */
+  /** The channels that count from now on. One that was there before goes on where it was. Throws JournalError: then none do. */
   take(channels: readonly Channel[]): void;
   numbers(): LaneNumbers[];
   close(graceSeconds: number): Promise<void>;
@@ -49,6 +49,8 @@ export function createOutbox(parts: OutboxParts): Outbox {
 
   return {
     take(channels) {
+      const added = channels.filter(({ name }) => !lanes.has(name));
+      const due = added.length === 0 ? new Map() : journal.atomically(() => dueOfAll(parts, added));
       for (const [name, lane] of lanes) {
         if (channels.some((channel) => channel.name === name)) continue;
         lanes.delete(name);
@@ -57,7 +59,7 @@ export function createOutbox(parts: OutboxParts): Outbox {
       for (const channel of channels) {
         const lane = lanes.get(channel.name);
         if (lane !== undefined) lane.channel = channel;
-        else lanes.set(channel.name, new Lane(laneParts, channel, dueOf(parts, channel)));
+        else lanes.set(channel.name, new Lane(laneParts, channel, due.get(channel.name) ?? []));
       }
     },
     numbers: () => [...lanes.values()].map((lane) => lane.numbers()),
@@ -66,6 +68,10 @@ export function createOutbox(parts: OutboxParts): Outbox {
       await Promise.all([...lanes.values()].map((lane) => lane.close(graceSeconds)));
     },
   };
+}
+
+function dueOfAll(parts: OutboxParts, channels: readonly Channel[]): Map<string, JournalEvent[]> {
+  return new Map(channels.map((channel) => [channel.name, dueOf(parts, channel)]));
 }
 
 /** What an earlier process left: of each incident the newest change, if the channel was not told of it. */

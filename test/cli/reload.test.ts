@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { createOutput } from "../../core/cli/context.ts";
 import { runMedic } from "../../core/cli/medic.ts";
@@ -133,6 +134,7 @@ async function serving() {
       ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
     });
   return {
+    folder,
     one,
     two,
     ask,
@@ -205,6 +207,24 @@ describe("medic serve, while hosts.yaml changes", () => {
     await world.change((text) => text.replace("two: {", "two: { trsut: observe,"), "config_rejected");
     assert.match(world.log(), /config_rejected .*hosts\.two\.trsut: unknown key/);
     assert.equal(await world.look("two"), 200);
+  });
+
+  it("takes all of a file or nothing: what cannot be written down changes no host either", async () => {
+    await using world = await serving();
+    const edit = (file: string): void => {
+      const added =
+        'notify: [{ name: phone, webhook: { url: "http://127.0.0.1:9/", secret: 0123456789abcdef0123456789abcdef } }]';
+      writeFileSync(file, `${readFileSync(file, "utf8").replace(/^ {2}two: /m, "  three: ")}${added}\n`);
+    };
+    const other = new DatabaseSync(join(world.folder, "data", "journal.sqlite"));
+    other.exec("BEGIN IMMEDIATE");
+    const said = await world.exchange(edit, "config_rejected");
+    assert.match(said, /another program holds the file/);
+    assert.equal(await world.look("two"), 200);
+    other.exec("ROLLBACK");
+    other.close();
+    await world.exchange(() => undefined, "added=three removed=two");
+    assert.equal(await world.look("two"), 404);
   });
 
   it("forgets a token at once, and says that another address needs a restart", async () => {

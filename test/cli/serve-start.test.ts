@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -33,5 +33,16 @@ describe("a start of medic serve that fails", () => {
     assert.match(stderr.text, /serve\.json/);
     await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`));
     rmSync(folder, { recursive: true });
+  });
+
+  it("for want of space says so and what to do, and calls it no fault of Medic's", async () => {
+    const full = openSync("/dev/full", "w");
+    const stderr = new Collector();
+    const out = createOutput({ stdout: new Collector(), stderr } as never, {});
+    const line = (text = ""): void => void writeSync(full, `${text}\n`);
+    const context = { env: {}, home: "/", folder: "/", out: { ...out, line }, stop: new AbortController().signal };
+    assert.equal(await runMedic(["version"], context), 2);
+    assert.match(stderr.text, /^Cannot write .*: the disk is full\. Free some space, then run it again\n$/);
+    closeSync(full);
   });
 });

@@ -449,6 +449,28 @@ describe("channels that change while Medic runs", () => {
   });
 });
 
+it("count all or none: where one cannot be noted in the journal, those from before go on", async () => {
+  const { start, journal, opened, record } = telling();
+  const phone = fakeChannel();
+  const outbox = start(phone.channel);
+  const { note } = journal;
+  const before = journal.head();
+  journal.note = (event) => {
+    if (event.kind === "channel-added" && event.channel === "pager") throw new Error("the disk is full");
+    note.call(journal, event);
+  };
+  const [hook, pager] = [fakeChannel("hook"), fakeChannel("pager")];
+  assert.throws(() => outbox.take([hook.channel, pager.channel]), /the disk is full/);
+  assert.deepEqual(
+    outbox.numbers().map(({ channel }) => channel),
+    ["phone"],
+  );
+  assert.deepEqual(journal.head(), before);
+  record(await opened(), escalated);
+  await settled();
+  assert.deepEqual([phone.sent.length, hook.sent.length, pager.sent.length], [1, 0, 0]);
+});
+
 it("without a channel the journal is not written to", () => {
   const journal = createMemoryJournal({ now: Date.now });
   const before = journal.head();
