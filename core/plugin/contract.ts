@@ -247,7 +247,9 @@ export function sections(stdout: string): Readonly<Partial<Record<string, string
 /** Says why a diagnostic could not see: a reason, or what the failed command printed last. */
 export function unavailable(why: string | Result): Unavailable {
   if (typeof why === "string") return { unavailable: why };
-  const said = (why.stderr.trim() || why.stdout.trim()).split("\n").at(-1) ?? "";
+  const lines = (why.stderr.trim() || why.stdout.trim()).split("\n");
+  // A script's own markers say how far it came, not why it ended.
+  const said = lines.findLast((line) => !line.startsWith("--medic:")) ?? "";
   return { unavailable: said === "" ? `the command ended with ${why.exit} and said nothing` : said };
 }
 

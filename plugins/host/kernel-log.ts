@@ -1,6 +1,7 @@
 // host_kernel_log: what the kernel said last, from the journal or, where there is none, from dmesg.
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import * as v from "valibot";
+import { brokenOff } from "./answers.ts";
 import { lines } from "./inputs.ts";
 
 const LINE_LENGTH_MAX = 500;
@@ -27,7 +28,7 @@ echo "--medic:end"`,
     ),
   parse(result, input) {
     const said = sections(result.stdout);
-    if (said["end"] === undefined) return unavailable(result);
+    if (said["end"] === undefined || said["journal"] === undefined) return brokenOff(result);
     const journal = linesOf(said["journal"]).toReversed();
     // A journal that has no kernel lines at all (a container, a user outside its groups) does not show that all is well.
     const isKnown = linesOf(said["known"]).length > 0;
@@ -45,6 +46,6 @@ echo "--medic:end"`,
 function linesOf(text: string | undefined): string[] {
   return (text ?? "")
     .split("\n")
-    .filter((line) => line !== "" && !/^-- (?:No entries|Journal begins|Boot )/.test(line))
+    .filter((line) => line !== "" && !/^-- (?:No entries|(?:Journal|Logs) begins? at|Boot |Reboot)/.test(line))
     .map((line) => line.slice(0, LINE_LENGTH_MAX));
 }

@@ -1,6 +1,7 @@
 // What the host sees of the network: who has a port, what a name means there, whether another machine answers.
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import * as v from "valibot";
+import { brokenOff } from "./answers.ts";
 import { address, hostName, port } from "./inputs.ts";
 
 /** Tools such as ss lie in sbin on older systems, which a plain user's PATH lacks. */
@@ -26,9 +27,9 @@ elif root netstat -l -t -u -n -p 2>/dev/null || netstat -l -t -u -n; then
 fi`),
   parse(result, input) {
     const said = sections(result.stdout);
-    // Without the last marker nobody looked, and an empty list would be read as "free".
-    if (said["end"] === undefined) return unavailable(result);
-    const all = (said["sockets"] ?? "").split("\n").flatMap((line) => [...socketOfSs(line), ...socketOfNetstat(line)]);
+    // Without either marker nobody looked, or not at all of it, and an empty list would be read as "free".
+    if (said["end"] === undefined || said["sockets"] === undefined) return brokenOff(result);
+    const all = said["sockets"].split("\n").flatMap((line) => [...socketOfSs(line), ...socketOfNetstat(line)]);
     const owners = all
       .filter((socket) => socket.port === input.port)
       .map(({ protocol, address: at, processes }) => ({ protocol, address: at, processes }));
@@ -89,7 +90,8 @@ echo "$code"`,
   parse(result, { name }) {
     const said = sections(result.stdout);
     const exit = said["exit"];
-    const lines = (said["addresses"] ?? "").split("\n");
+    if (said["addresses"] === undefined) return brokenOff(result);
+    const lines = said["addresses"].split("\n");
     const addresses = [...new Set(lines.flatMap((line) => /^([0-9a-fA-F.:%]\S*)\s/.exec(line)?.[1] ?? []))];
     // getent's 2 is "no such name"; 124 is `timeout`'s own.
     if (exit === undefined || !["0", "2", "124", "143"].includes(exit)) return unavailable(result);

@@ -92,5 +92,5 @@ export function processesOf(text: string) {
 
 /** `systemctl list-units --failed --plain`. */
 export function failedOf(text: string): string[] {
-  return text.split("\n").flatMap((line) => /^\s*(\S+\.[a-z]+)\s+\S+\s+failed\s/.exec(line)?.[1] ?? []);
+  return text.split("\n").flatMap((line) => /^\s*(?:[●×*]\s+)?(\S+\.[a-z]+)\s+\S+\s+failed\s/.exec(line)?.[1] ?? []);
 }

@@ -218,5 +218,5 @@ function isWell({ status }: Seen): boolean {
 }
 
 export function isRunning(status: Seen["status"]): boolean {
-  return status.exists && status.active === "active" && status.job === 0 && status.sub !== "auto-restart";
+  return status.exists && status.active === "active" && status.job === 0 && !status.sub.startsWith("auto-restart");
 }

@@ -84,10 +84,18 @@ export const systemdJournalUsage = diagnostic({
   command: () => ["journalctl", "--disk-usage"],
   parse(result) {
     const bytes = bytesIn(result.stdout);
+    if (showsOwnOnly(result)) return unavailable(ownOnly);
     if (bytes === undefined) return blind(result) ?? unavailable(result);
     return { bytes, says: bounded(result.stdout.trim()) };
   },
 });
+
+const ownOnly = "this user may not read the journal: insufficient permissions";
+
+/** journalctl shows a user's own messages to whoever may not see others', and says so beside. */
+export function showsOwnOnly({ stderr }: Result): boolean {
+  return /insufficient permissions|not seeing messages from/.test(stderr);
+}
 
 /** "Archived and active journals take up 8.0M in the file system." → bytes. */
 export function bytesIn(text: string): number | undefined {
@@ -99,7 +107,9 @@ export function bytesIn(text: string): number | undefined {
 function journalLines(text: string | undefined): string[] {
   return (text ?? "")
     .split("\n")
-    .filter((line) => line !== "" && !/^-- (?:No entries|Journal begins|Boot [0-9a-f]+) ?/.test(line))
+    .filter(
+      (line) => line !== "" && !/^-- (?:No entries|(?:Journal|Logs) begins? at|Boot [0-9a-f]+|Reboot) ?/.test(line),
+    )
     .map((line) => bounded(line));
 }
 
@@ -107,9 +117,7 @@ function mayNotRead(result: Result, reader: string | undefined, found: readonly 
   const nobody = blind(result);
   if (nobody !== undefined) return nobody;
   if (found.length > 0) return undefined;
-  if (/insufficient permissions|not seeing messages from/.test(result.stderr)) {
-    return unavailable("this user may not read the journal: insufficient permissions");
-  }
+  if (showsOwnOnly(result)) return unavailable(ownOnly);
   const [id, groups = ""] = (reader ?? "").split("\n");
   if (id === undefined || id === "") return unavailable(result);
   if (id === "0" || groups.split(" ").some((group) => READERS.has(group))) {

@@ -2,7 +2,7 @@
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import * as v from "valibot";
 import { byUnit } from "./inputs.ts";
-import { blind, bounded, namesOf, propertiesOf, unitsOf } from "./show.ts";
+import { blind, bounded, namesOf, numberOf, propertiesOf, unitsOf } from "./show.ts";
 
 const UNITS_MAX = 200;
 const FILE_LINES_MAX = 400;
@@ -22,9 +22,14 @@ systemctl list-units --failed --no-legend --plain --no-pager`),
     if (system.get("SystemState") === undefined || said["failed"] === undefined)
       return blind(result) ?? unavailable(result);
     const failed = said["failed"].split("\n").flatMap((line) => {
-      const parts = /^\s*(\S+\.[a-z]+)\s+(\S+)\s+failed\s+(\S+)\s*(.*)$/.exec(line);
+      // Without `--plain`, and in some versions with it, a bullet stands before what failed.
+      const parts = /^\s*(?:[●×*]\s+)?(\S+\.[a-z]+)\s+(\S+)\s+failed\s+(\S+)\s*(.*)$/.exec(line);
       return parts === null ? [] : [{ unit: parts[1] ?? "", sub: parts[3] ?? "", description: parts[4] ?? "" }];
     });
+    // systemd counts them too: a list that nobody could read is not an empty one.
+    const counted = numberOf(system, "NFailedUnits") ?? 0;
+    if (failed.length === 0 && counted > 0)
+      return unavailable(`${counted} units failed, and their list cannot be read`);
     return { system: system.get("SystemState") ?? "", failed: failed.slice(0, UNITS_MAX) };
   },
 });

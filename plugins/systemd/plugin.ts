@@ -70,7 +70,7 @@ export default definePlugin({
       "the start limit was hit: systemd_reset_failed comes before a start",
     ],
     [
-      /not been booted with systemd|Failed to connect to (?:the )?bus/,
+      /not been booted with systemd|Failed to connect to (?:the |\w+ scope )?bus/,
       "this host does not run systemd: remove the plugin from it in hosts.yaml",
     ],
   ],

@@ -35,7 +35,7 @@ export const unitNotRunning = runbook({
       yield* pause(LOOK_AGAIN_SECONDS);
       ({ status } = yield* need({ status: call(systemdStatus, { unit }) }));
       if (!status.exists) return { escalate: `"${unit}" is gone from "${incident.host}"` };
-      if (status.sub === "auto-restart" || (status.restarts > before.restarts && status.restarts > 0)) {
+      if (isBetweenRuns(status) || (status.restarts > before.restarts && status.restarts > 0)) {
         return yield* escalation(unit, `it fails again and again: ${status.restarts} restarts by systemd`, status);
       }
       if (isMoving(status)) {
@@ -65,6 +65,11 @@ function* notLoaded(unit: string, status: UnitStatus): Inquiry<Decision> {
   return {
     escalate: `"${unit}" cannot be loaded (${status.load}): ${said}${edited}. Mend that line, then run: ${run}`,
   };
+}
+
+/** systemd waits to start it again; from 254 on it is also "auto-restart-queued". */
+function isBetweenRuns({ sub }: UnitStatus): boolean {
+  return sub.startsWith("auto-restart");
 }
 
 /** A job is under way, or systemd is between two runs. */

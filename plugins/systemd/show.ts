@@ -56,12 +56,17 @@ export function spanSeconds(text: string | undefined): number | undefined {
   return seconds;
 }
 
-/** The host let nobody look: no systemd, no bus. Parts of an output are no substitute. */
+/**
+ * The host let nobody look: no systemd, no bus (255 and newer name its scope and transport). Parts of an output are no
+ * substitute: what was cut off may be the very line that decides.
+ */
 export function blind(result: Result): Unavailable | undefined {
+  if (result.cutBytes > 0)
+    return unavailable(`its answer is too long: the first ${result.cutBytes} bytes of it are lost`);
   const line = result.stderr
     .split("\n")
     .find((text) =>
-      /^sudo: |not been booted with systemd|Failed to connect to (?:the )?bus|(?:systemctl|journalctl): (?:command )?not found/i.test(
+      /^sudo: |not been booted with systemd|Failed to connect to (?:the |\w+ scope )?bus|(?:systemctl|journalctl): (?:command )?not found/i.test(
         text,
       ),
     );
