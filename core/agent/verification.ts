@@ -108,7 +108,7 @@ function whyHopeless(
   seen: Seen<Calls>,
 ): string | undefined {
   const isOver = dispatch.is === "done" || dispatch.is === "applied";
-  const isOurs = fix.marker === undefined || (now !== undefined && now !== marker);
+  const isOurs = now === undefined || now !== marker;
   return isOver && isOurs ? fix.hopeless?.(seen, before, input) : undefined;
 }
 

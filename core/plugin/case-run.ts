@@ -92,7 +92,9 @@ function runFix(tool: Fix, input: object, options: object, one: ToolCase): void 
     );
     if (one.healthy !== undefined) assert.equal(tool.healthy(one.after, before, input), one.healthy, "healthy");
     if (one.marker !== undefined) assert.equal(tool.marker?.(one.after), one.marker, "marker");
-    if (one.hopeless !== undefined) saying(tool.hopeless?.(one.after, before, input) ?? "", one.hopeless);
+    const hopeless = tool.hopeless?.(one.after, before, input);
+    if (one.hopeless !== undefined) saying(hopeless ?? "", one.hopeless);
+    else if (one.healthy === false) assert.equal(hopeless, undefined, "hopeless: the case does not expect it");
     if (one.pending !== undefined) assert.equal(isPending(tool, input, options, one), one.pending, "pending");
     return;
   }

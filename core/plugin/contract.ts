@@ -80,7 +80,8 @@ export interface Fix<S extends Schema = Schema, W extends Calls = Calls, O = unk
   healthy(now: Found<W>, before: Found<W>, input: Out<S>): boolean;
   /**
    * Not healthy, and no waiting can mend it: why, for a person. Ends the verification at once as `not-fixed`; undefined is
-   * "not yet". Asked after all steps ended, and of a run that is not the one before (by its marker).
+   * "not yet". Asked after all steps ended, and never of the run from before (by its marker). Where the marker names only
+   * what runs, what is down has none: then say so of what changed since `before`.
    */
   hopeless?(now: Found<W>, before: Found<W>, input: Out<S>): string | undefined;
   /**

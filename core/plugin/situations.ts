@@ -46,17 +46,21 @@ export function runbookProblems(
   findings: Findings,
 ): string[] {
   const fixes = plugin.tools.filter((tool) => tool.kind === "fix");
-  const incidents = cases.flatMap((one) =>
-    "runbook" in one && one.runbook.runbook === runbook.title && one.runbook.applies
-      ? [{ incident: { ...one.runbook.incident, service: one.runbook.incident.service }, options: one.options }]
-      : [],
+  const own = cases.flatMap((one) => ("runbook" in one && one.runbook.runbook === runbook.title ? [one] : []));
+  const applying = own.filter((one) => one.runbook.applies);
+  const incidents = unlike(
+    applying.map((one) => ({
+      incident: { ...one.runbook.incident, service: one.runbook.incident.service },
+      options: one.options,
+    })),
   );
   const problems = new Set<string>();
+  const told = unlike(applying.map((one) => one.runbook.answers)).map(answerOf);
   for (const { incident, options } of incidents) {
     const settings = validOptions(plugin, options);
     for (const attempts of [incident.attempts, ...fixes.flatMap((fix) => attemptsOf(fix, incident))]) {
       const now: Incident = { ...incident, attempts };
-      for (const answer of answersOf(findings)) {
+      for (const answer of [...answersOf(findings), ...told]) {
         const after = attempts.length === 0 ? "" : ` after ${attempts.map((one) => one.outcome).join(", ")}`;
         try {
           const end = concluded(runbook.decide(now, settings), answer);
@@ -76,14 +80,16 @@ export function planProblems(fix: Fix, input: object, options: object, findings:
   const problems = new Set<string>();
   const watched = Object.entries(fix.watch(input, options));
   for (const answer of answersOf(findings)) {
-    const before = Object.fromEntries(watched.map(([key, call]) => [key, answer(call)]));
+    const seenOf = (calls: readonly [string, Call][]) =>
+      Object.fromEntries(calls.map(([key, call]) => [key, answer(call, key)]));
+    const before = seenOf(watched);
     // Core refuses a fix that is blind, so it never plans on what could not be seen.
     if (Object.values(before).some((finding) => "unavailable" in finding)) continue;
     try {
       if (concluded(fix.plan(input, options, before), answer) === "endless") problems.add("plan never ends");
       fix.marker?.(before);
       const traces = Object.entries(fix.traces?.(input, options, 60) ?? {});
-      fix.pending?.(before, Object.fromEntries(traces.map(([key, call]) => [key, answer(call)])));
+      fix.pending?.(before, seenOf(traces));
       fix.healthy(before, before, input);
       fix.hopeless?.(before, before, input);
     } catch (error) {
@@ -93,17 +99,31 @@ export function planProblems(fix: Fix, input: object, options: object, findings:
   return [...problems];
 }
 
-type Answer = (call: Call) => object;
+type Answer = (call: Call, key: string) => object;
+
+const blind: Answer = ({ tool }) => ({ unavailable: `"${tool.name}" cannot tell` });
+
+/** What a case says that was found, also by another plugin's tools; it knows them by what the runbook calls them. */
+function answerOf(answers: Readonly<Record<string, object | object[]>>): Answer {
+  return (call, key) => {
+    const given = answers[key];
+    return (Array.isArray(given) ? given.at(-1) : given) ?? blind(call, key);
+  };
+}
+
+/** Each once: cases differ in their answers more than in their incidents, and everything is tried with each. */
+function unlike<T>(all: readonly T[]): T[] {
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
+}
 
 /** A host that cannot tell; then one that shows, for each tool, its first finding, its second, and so on. */
 function answersOf(findings: Findings): Answer[] {
   const most = Math.max(0, ...[...findings.values()].map((list) => list.length));
-  const blind: Answer = ({ tool }) => ({ unavailable: `"${tool.name}" cannot tell` });
   return [
     blind,
-    ...Array.from({ length: most }, (_, index): Answer => (call) => {
+    ...Array.from({ length: most }, (_, index): Answer => (call, key) => {
       const list = findings.get(call.tool.name) ?? [];
-      return list[index % Math.max(1, list.length)] ?? blind(call);
+      return list[index % Math.max(1, list.length)] ?? blind(call, key);
     }),
   ];
 }
@@ -129,7 +149,7 @@ function concluded<T>(inquiry: Inquiry<T>, answer: Answer): T | "blind" | "endle
     const seen = Object.fromEntries(
       Object.entries(question.ask).map(([key, call]) => {
         requireInput(call.tool, call.input);
-        return [key, answer(call)];
+        return [key, answer(call, key)];
       }),
     );
     if (question.must && Object.values(seen).some((finding) => "unavailable" in finding)) return "blind";

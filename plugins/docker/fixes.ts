@@ -46,6 +46,7 @@ export const dockerStart = fix({
   },
   marker: ({ status }) => runOf(status),
   healthy: ({ status }) => isWell(status),
+  hopeless: ({ status }, before) => overFor(status, before.status),
   withinSeconds,
   stableSeconds: 30,
 });
@@ -110,6 +111,7 @@ export const dockerRestart = fix({
   // Docker may have forgotten its events, and then nothing shows that it waits for the old process to end.
   settleSeconds: 90,
   healthy: ({ status, network }) => isWell(status) && network.exists && !network.deadNamespace,
+  hopeless: ({ status }, before) => overFor(status, before.status),
   withinSeconds,
   stableSeconds: 30,
   timeoutSeconds: 120,
@@ -189,6 +191,17 @@ export function endedOnPurpose(status: Container): boolean {
 }
 
 /** Runs, and passes its health check where it has one. */
+/** Why a run that was begun since is over for good: it ended, and docker starts it no more. One that loops may yet stand. */
+function overFor(status: ContainerStatus, before: ContainerStatus): string | undefined {
+  if (!status.exists || !before.exists || status.startedAt === before.startedAt || status.state !== "exited") {
+    return undefined;
+  }
+  const { name, exit, restartPolicy } = status;
+  // `on-failure` is over when it has tried as often as it may, or ended well; docker says "restarting" until then.
+  if (restartPolicy !== "no" && restartPolicy !== "on-failure") return undefined;
+  return `"${name}" ended again with ${exit}, and under restart policy "${restartPolicy}" docker does not start it`;
+}
+
 export function isWell(status: ContainerStatus): boolean {
   return status.exists && status.running && (status.health === "none" || status.health === "healthy");
 }

@@ -295,7 +295,13 @@ const bads: readonly Bad[] = [
     what: "gives up on everything that is not well yet",
     rule: "proof",
     why: /waiting would never be allowed/,
-    edits: [inPlugin("  pending: ({ status })", '  hopeless: () => "it is not well",\n  pending: ({ status })')],
+    edits: [
+      inPlugin("  pending: ({ status })", '  hopeless: () => "it is not well",\n  pending: ({ status })'),
+      inCases(
+        "after: { status: *failed }\n    healthy: false",
+        "after: { status: *failed }\n    healthy: false\n    hopeless: not well",
+      ),
+    ],
   },
   {
     what: "gives up, and shows nowhere when",
@@ -318,6 +324,21 @@ const bads: readonly Bad[] = [
         "return { escalate: `it was started and is ${status.active.trim()} again",
       ),
       inPlugin('if (status.active === "active") return { well', 'if (status.active.trim() === "active") return { well'),
+    ],
+  },
+  {
+    what: "has a runbook that breaks after a fix on what only a case of it knows",
+    rule: "every-situation",
+    why: /breaks after not-fixed, failed.*TypeError/s,
+    edits: [
+      inPlugin(
+        "if (incident.attempts.some(mayHaveRun)) return",
+        'if (incident.attempts.at(-1)?.outcome === "failed" && "sub" in status) (status.sub as { a?: string }).a!.trim();\n    if (incident.attempts.some(mayHaveRun)) return',
+      ),
+      inCases(
+        "incident: { service: fan, attempts: [{ fix: fan_start, outcome: not-fixed }] }\n    answers: { status: *failed }",
+        "incident: { service: fan, attempts: [{ fix: fan_start, outcome: not-fixed }] }\n    answers: { status: { <<: *failed, sub: {} } }",
+      ),
     ],
   },
   {

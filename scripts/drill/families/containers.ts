@@ -187,6 +187,19 @@ docker run -d --name drill-behind --network container:drill-server ${always} ${i
     break: `until docker inspect -f '{{.State.Status}}' drill-policy | grep -q exited; do sleep 0.2; done`,
   },
   {
+    name: "container-dies-at-once",
+    tells:
+      "a container without a restart policy ends as soon as it is started: a wait of two minutes would mend nothing",
+    alert: { ...down, service: "drill-dying" },
+    expected: "escalated",
+    fixes: ["docker_start"],
+    says: ['ended again with 4, and under restart policy "no"'],
+    subjects: ["drill-dying"],
+    withinSeconds: 20,
+    break: `${start("drill-dying", "--restart no", "exit 4")}
+until docker inspect -f '{{.State.Status}}' drill-dying | grep -q exited; do sleep 0.2; done`,
+  },
+  {
     name: "container-second-healer",
     tells: "a script restarts an unhealthy container every few seconds while Medic is alerted as well",
     alert: { name: "ContainerUnhealthy", service: "drill-fought" },
