@@ -7,6 +7,7 @@
 //     └──┘ held: takes no place, and is looked at again; so is what a journal that could not be written left on the way
 import type { Log } from "../log.ts";
 import { isFromPerson } from "./alert.ts";
+import { escalation } from "./ending.ts";
 import { logEvent } from "./event-log.ts";
 import { type Held, type IncidentRecord, isActive, type JournalEvent, type State } from "./incident.ts";
 import type { Journal } from "./journal.ts";
@@ -172,7 +173,7 @@ class OneDesk implements Desk {
     const isFree = this.#turns.size < limits.incidents && this.#waiting.length === 0;
     if (!isFree && this.#waiting.length >= limits.queue) {
       const reason = `${this.#waiting.length} incidents are waiting already (limits.queue in hosts.yaml)`;
-      journal.append([{ incident: record.id, kind: "escalated", reason }]);
+      journal.append(escalation(record, [], reason).map((event) => ({ ...event, incident: record.id })));
       return;
     }
     this.#waiting.push({ id: record.id, host, isAsked });

@@ -37,10 +37,12 @@ export function endOfLeftByHand(events: readonly JournalEvent[]): IncidentEvent 
 
 /** How an incident ends whose work came to no end, for a reason of Medic's own. */
 export function escalation(
-  { state }: IncidentRecord,
+  { state, onlyPlans }: IncidentRecord,
   events: readonly IncidentEvent[],
   reason: string,
 ): IncidentEvent[] {
+  // Whoever only asked is told, and nobody has to do anything.
+  if (onlyPlans === true) return [{ kind: "dismissed", reason }];
   const fix = events.findLast((event) => event.kind === "fix-started");
   if (fix === undefined || (state.is !== "fixing" && state.is !== "verifying")) return [{ kind: "escalated", reason }];
   const [outcome, doing, advice] =

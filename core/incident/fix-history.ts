@@ -72,8 +72,8 @@ export function readFixHistory(query: Query, host: string, { key, touches }: Fix
 }
 
 /**
- * Services of a host that fixes did not help: their last word was no success, or what Medic had healed came back. Named by
- * what was touched. Counted since a time, or since somebody looked at the host itself: a person asked for that, or an
+ * Services of a host that fixes did not help: their last word was no success, or what Medic had healed came back. One
+ * that never began says nothing. Named by what was touched. Counted since a time, or since somebody looked at the host itself: a person asked for that, or an
  * incident of the host was resolved.
  */
 export function readUnhelped(query: Query, host: string, sinceMs: number): string[] {
@@ -94,6 +94,7 @@ export function readUnhelped(query: Query, host: string, sinceMs: number): strin
        FROM events JOIN incidents ON incidents.id = events.incident
       WHERE events.kind = 'fix-judged' AND incidents.host = ? AND events.at >= ? AND events.sequence > ?
         AND events.body ->> '$.outcome' IN ('not-fixed', 'failed', 'unknown', 'unverified')
+        AND events.body ->> '$.facts.began' IS NOT 'no'
       UNION
      SELECT incidents.record ->> '$.target.service' AS service
        FROM events JOIN incidents ON incidents.id = events.incident

@@ -24,7 +24,10 @@ import {
 import type { Journal } from "./journal.ts";
 
 export type IntakeParts = {
-  journal: Pick<Journal, "append" | "atomically" | "events" | "findLast" | "findLive" | "holding" | "incident">;
+  journal: Pick<
+    Journal,
+    "append" | "atomically" | "events" | "findLast" | "findLive" | "holding" | "incident" | "incidents"
+  >;
   targetOf(alert: Alert): Target | "ignored";
   /** For what a person names. */
   targetFor(host: string, service: string | undefined): Target;
@@ -225,7 +228,11 @@ function open(parts: IntakeParts, key: string, target: Target, alert: Alert): st
   return id;
 }
 
+/** Whoever asks again while it is looked into gets that answer; else asking would fill the queue that alerts wait in. */
 function openDry(parts: IntakeParts, of: string, target: Target, alert: Alert): string {
+  const active = parts.journal.incidents({ states: ["open", "investigating"] });
+  const same = active.find((one) => one.onlyPlans === true && incidentKey(one.target) === of);
+  if (same !== undefined) return note(parts, same, { kind: "alert-folded", alert });
   const incident = newIncidentId(parts);
   const key = `${of}/dry-run/${incident}`;
   parts.journal.append([{ incident, kind: "incident-opened", key, target, alert, onlyPlans: true }]);

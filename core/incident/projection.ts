@@ -32,7 +32,8 @@ function projectFiring(sql: Sql, incident: string, before: readonly string[], no
     sql.run("DELETE FROM firing WHERE fingerprint = ? AND incident = ?", fingerprint, incident);
   }
   for (const fingerprint of now.filter((one) => !before.includes(one))) {
-    sql.run("INSERT INTO firing (fingerprint, incident) VALUES (?, ?)", fingerprint, incident);
+    // Two that differ in half a character only are one to the database, and no reason to take neither.
+    sql.run("INSERT OR IGNORE INTO firing (fingerprint, incident) VALUES (?, ?)", fingerprint, incident);
   }
 }
 

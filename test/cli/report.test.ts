@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { CASES_MIN, suggestTrust, type Trust } from "../../core/cli/report/suggestion.ts";
-import { type Cases, emptyTally } from "../../core/cli/report/tally.ts";
-import type { IncidentEvent } from "../../core/incident/incident.ts";
+import { type Cases, emptyTally, type HostTally, tally } from "../../core/cli/report/tally.ts";
+import type { IncidentEvent, IncidentRecord } from "../../core/incident/incident.ts";
 import { openJournal } from "../../core/incident/journal.ts";
 import { writeObservation } from "../../core/incident/observation.ts";
 import { alert, world } from "../incident/world.ts";
@@ -124,6 +124,20 @@ describe("medic report", () => {
     assert.match(stdout, /^other \(trust: disruptive\)\n {2}incidents {3}none\n {2}suggestion/m);
     assert.match(stdout, /^nexus \(no longer in hosts.yaml\)$/m);
     assert.equal(stdout.match(/suggestion/g)?.length, 1);
+  });
+});
+
+describe("a fix that never began", () => {
+  it("is counted, and is no case for or against trust", async () => {
+    const { opened, record, journal } = world();
+    const id = await opened();
+    const neverBegan = { ...judged, outcome: "failed", facts: { ...facts, began: "no" } } as const;
+    record(id, neverBegan, judged);
+    const hosts = new Map<string, HostTally>();
+    tally(hosts, journal.incident(id) as IncidentRecord, journal.events(id), () => "disruptive");
+    const counted = hosts.get("nexus");
+    assert.deepEqual(counted?.fixes, { failed: 1, fixed: 1 });
+    assert.deepEqual([counted.cases.disruptive.failed, counted.cases.disruptive.helped], [0, 1]);
   });
 });
 

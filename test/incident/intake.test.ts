@@ -262,6 +262,7 @@ function bound(journal: ReturnType<typeof createMemoryJournal>) {
   return {
     append: journal.append.bind(journal),
     incident: journal.incident.bind(journal),
+    incidents: journal.incidents.bind(journal),
     findLive: journal.findLive.bind(journal),
     findLast: journal.findLast.bind(journal),
     holding: journal.holding.bind(journal),

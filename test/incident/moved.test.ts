@@ -116,6 +116,18 @@ describe("an incident whose alerts have another key since hosts.yaml was changed
   });
 });
 
+describe("alerts whose fingerprints differ in half a character only", () => {
+  it("are taken, and are one to who looks for them", async () => {
+    const { opened, intake, journal } = world();
+    const id = await opened(alert({ fingerprint: "\ud800" }));
+    assert.equal(await opened(alert({ fingerprint: "\udfff" })), id);
+    await intake.accept([alert({ fingerprint: "\ud800", status: "resolved" })]);
+    await intake.accept([alert({ fingerprint: "\udfff", status: "resolved" })]);
+    assert.equal(journal.incident(id)?.state.is, "resolved");
+    assert.equal(journal.verify().intact, true);
+  });
+});
+
 describe("two services whose alerts share a fingerprint by mistake", () => {
   it("keep an incident each, also when one is resolved", async () => {
     const { opened, intake, journal } = world();

@@ -99,11 +99,30 @@ describe("an incident in which a person only asks", () => {
     const real = await opened();
     assert.notEqual(real, id);
     const again = await intake.investigate("nexus", "scrypted", true);
-    assert.ok("id" in again && again.id !== id && again.id !== real);
+    assert.ok("id" in again && again.id === id, "who asks twice waits for one answer");
+    const other = await intake.investigate("nexus", "caddy", true);
+    assert.ok("id" in other && other.id !== id && other.id !== real);
     const request = await intake.investigate("nexus", "scrypted");
     assert.ok("id" in request && request.id === real);
     assert.equal(journal.incident(id)?.onlyPlans, true);
     assert.equal(journal.incident(real)?.onlyPlans, undefined);
+  });
+
+  it("is nobody's to look after when the work on it fails, or when the queue is full", async () => {
+    const { intake, desk, journal, opened } = world();
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const one = desk(() => held.then(() => Promise.reject(new Error("no idea"))), { incidents: 1, queue: 1 });
+    await opened();
+    const ask = async (service: string) => {
+      const taken = await intake.investigate("nexus", service, true);
+      return (): string => JSON.stringify("id" in taken ? journal.incident(taken.id)?.state : taken);
+    };
+    const [first, second] = [await ask("a"), await ask("b")];
+    assert.match(second(), /"dismissed".*limits\.queue/);
+    release();
+    await one.idle();
+    assert.match(first(), /"dismissed".*no idea/);
   });
 
   it("is refused for what hosts.yaml does not know", async () => {

@@ -35,6 +35,13 @@ describe("services that fixes did not help", () => {
     assert.deepEqual(unhelped("atlas"), []);
   });
 
+  it("are not those whose fix never began", async () => {
+    const { opened, record, unhelped } = house();
+    const neverBegan = { ...judged("failed"), facts: { began: "no", changed: "no", healthy: "unknown" } } as const;
+    record(await opened(alert({ service: "a" })), started("a"), neverBegan, started("a"), judged("fixed"));
+    assert.deepEqual(unhelped(), []);
+  });
+
   it("are not there for two services that are down at once and healed", async () => {
     const { fix, unhelped } = house();
     await fix("a", "fixed");

@@ -54,7 +54,8 @@ export function tally(
   for (const event of events) {
     if (event.kind === "fix-judged") {
       add(host.fixes, event.outcome);
-      if (isOurs) addCase(host, risks(event.tool), CASE_OF[event.outcome] ?? "failed");
+      // One that never began tells nothing of whether it would have helped. The first Medic noted no facts.
+      if (isOurs && event.facts?.began !== "no") addCase(host, risks(event.tool), CASE_OF[event.outcome] ?? "failed");
     } else if (event.kind === "approval-requested") host.approvals.asked++;
     else if (event.kind === "approval-given") host.approvals.given++;
     else if (event.kind === "approval-expired") host.approvals.expired++;
