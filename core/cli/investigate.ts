@@ -60,6 +60,8 @@ async function here(
   try {
     const taken = await medic.intake.investigate(host, service, dryRun);
     if ("refused" in taken) throw new UsageError(taken.refused);
+    // A serve that was killed may have left the very incident; the others are the next one's.
+    medic.desk.resume(taken.id);
     await Promise.race([medic.desk.idle(), stopped(context)]);
     return { record: journal.incident(taken.id) as IncidentRecord, events: journal.events(taken.id) };
   } finally {

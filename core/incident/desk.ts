@@ -35,8 +35,8 @@ export type DeskParts = {
 };
 
 export type Desk = {
-  /** Takes up what an earlier process left. Call it once, before alerts come in. */
-  resume(): void;
+  /** Takes up what an earlier process left, or `only` one incident of that. Call it once, before alerts come in. */
+  resume(only?: string): void;
   /** Looks again at what is held, and at what was lost while the journal could not be written; call it now and then. */
   look(): void;
   /** Incidents whose time is over and whose work does not stop. */
@@ -87,12 +87,14 @@ class OneDesk implements Desk {
     this.#unsubscribe = parts.journal.subscribe((event) => this.#hear(event));
   }
 
-  resume(): void {
+  resume(only?: string): void {
     const { journal, log } = this.#parts;
     for (const record of journal.incidents({ states: ACTIVE }).reverse()) {
+      if (only !== undefined && record.id !== only) continue;
       const is = this.#takeUpLeft(record);
       log.info("incident_resumed", { incident: record.id, key: record.key, was: record.state.is, is });
     }
+    if (only !== undefined) return;
     // Their turn had ended, and the process with it, before it was written down what the monitor said meanwhile.
     for (const record of journal.incidents({ states: WITH_PERSON })) endIfOver(journal, record);
   }

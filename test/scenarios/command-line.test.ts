@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import * as v from "valibot";
 import { hostsShape, incidentsShape, incidentStoryShape } from "../../core/http/shapes.ts";
+import { openJournal } from "../../core/incident/journal.ts";
+import { alert } from "../incident/world.ts";
 import { eventually, startScenario } from "../support/scenario.ts";
 
 const toolListShape = v.strictObject({
@@ -133,11 +135,19 @@ describe("medic tool", () => {
 });
 
 describe("medic investigate", () => {
-  it("heals as an alert would, and says so as JSON", async () => {
+  it("heals as an alert would, also what a serve left that was killed, and says so as JSON", async () => {
     await using scenario = await startScenario();
     await scenario.stopScrypted();
+    const left = openJournal(join(scenario.folder, "data"), { now: Date.now });
+    const target = { host: "nexus", plugin: "scrypted", service: "scrypted" };
+    left.append([
+      { incident: "left", kind: "incident-opened", key: "nexus/scrypted:scrypted", target, alert: alert() },
+      { incident: "left", kind: "investigation-started", resumed: false },
+    ]);
+    left.close();
     const told = await scenario.medicJson("investigate", "--host", "nexus", "--service", "scrypted");
-    assert.equal(v.parse(incidentStoryShape, told).incident.state.is, "resolved");
+    const { incident } = v.parse(incidentStoryShape, told);
+    assert.deepEqual([incident.id, incident.state.is], ["left", "resolved"]);
   });
 
   it("changes nothing in a dry run, shows the steps, and writes them down", async () => {
