@@ -8,7 +8,7 @@ import { packing } from "../../core/packing/packing.ts";
 import { makeBundle } from "./bundle.ts";
 import { makeDenoFile } from "./deno-file.ts";
 import { makeNodeBinary } from "./node-binary.ts";
-import { type Architecture, type Runtime, type RuntimeName, runtimeFor } from "./runtime.ts";
+import { architectures, lockedRuntimes, runtimeFile, runtimeNames } from "./runtime.ts";
 import { sbomOf } from "./sbom.ts";
 
 const usage = `usage: npm run build -- [--target x64,arm64] [--edition node,deno] [--out dist] [--parts] [--help]
@@ -47,8 +47,8 @@ async function main(): Promise<number> {
     process.stdout.write(`${usage}\n`);
     return 0;
   }
-  const targets = listed<Architecture>("--target", values.target, ["x64", "arm64"]);
-  const editions = listed<RuntimeName>("--edition", values.edition, ["node", "deno"]);
+  const targets = listed("--target", values.target, architectures);
+  const editions = listed("--edition", values.edition, runtimeNames);
   const work = join(root, ".medic/build");
   mkdirSync(work, { recursive: true });
   const bundle = await makeBundle(root, work);
@@ -60,23 +60,22 @@ async function main(): Promise<number> {
   const out = resolve(values.out);
   mkdirSync(out, { recursive: true });
   const { version } = packing;
-  const runtimes: Runtime[] = [];
+  const runtimes = lockedRuntimes(root);
   const files: string[] = [];
-  for (const architecture of targets) {
-    for (const edition of editions) {
-      const runtime = runtimeFor(root, edition, architecture, join(work, "runtimes"), say);
-      runtimes.push(runtime);
-      const file = join(out, `medic-${version}-linux-${architecture}${edition === "deno" ? "-deno" : ""}`);
-      if (edition === "deno") makeDenoFile({ bundle: bundle.file, deno: runtime.file, version, folder: work }, file);
-      else {
-        const isOwn = architecture === process.arch;
-        const parts = { bundle: bundle.file, node: runtime.file, builder: process.execPath, codeCache: isOwn };
-        // oxlint-disable-next-line no-await-in-loop
-        await makeNodeBinary({ ...parts, folder: work }, file);
-      }
-      files.push(file);
-      say(`made ${relative(process.cwd(), file)}: ${megabytes(statSync(file).size)} MB`);
+  for (const runtime of runtimes) {
+    const { name, architecture } = runtime;
+    if (!targets.includes(architecture) || !editions.includes(name)) continue;
+    const program = runtimeFile(root, runtime, join(work, "runtimes"), say);
+    const file = join(out, `medic-${version}-linux-${architecture}${name === "deno" ? "-deno" : ""}`);
+    if (name === "deno") makeDenoFile({ bundle: bundle.file, deno: program, version, folder: work }, file);
+    else {
+      // Only the target's own Node can compile ahead for it.
+      const how = { builder: process.execPath, codeCache: architecture === process.arch, folder: work };
+      // oxlint-disable-next-line no-await-in-loop
+      await makeNodeBinary({ bundle: bundle.file, node: program, ...how }, file);
     }
+    files.push(file);
+    say(`made ${relative(process.cwd(), file)}: ${megabytes(statSync(file).size)} MB`);
   }
   const medic = { version, commit: bundle.commit, sha256: bundle.sha256 };
   const list = join(out, `medic-${version}.cdx.json`);

@@ -5,9 +5,15 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-export type Architecture = "x64" | "arm64";
-export type RuntimeName = "node" | "deno";
-export type Runtime = { name: RuntimeName; package: string; version: string; file: string };
+export const architectures = ["x64", "arm64"] as const;
+export const runtimeNames = ["node", "deno"] as const;
+export type Runtime = {
+  name: (typeof runtimeNames)[number];
+  architecture: (typeof architectures)[number];
+  package: string;
+  version: string;
+  integrity: string;
+};
 
 type Lock = { packages: Record<string, { version: string; integrity?: string; license?: string }> };
 
@@ -16,33 +22,33 @@ export function readLock(root: string): Lock {
   return JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as Lock;
 }
 
-/** A runtime's file for an architecture; `cache` keeps what was fetched. */
-export function runtimeFor(
-  root: string,
-  name: RuntimeName,
-  architecture: Architecture,
-  cache: string,
-  say: (progress: string) => void,
-): Runtime {
-  const [packageName, path] = {
-    node: [`node-linux-${architecture}`, "bin/node"],
-    deno: [`@deno/linux-${architecture}-glibc`, "deno"],
-  }[name] as [string, string];
-  const locked = readLock(root).packages[`node_modules/${packageName}`];
-  if (locked?.integrity === undefined) {
-    throw new Error(`Cannot build for "${architecture}": package-lock.json has no "${packageName}" with a digest`);
-  }
-  const { version, integrity } = locked;
-  const found = { name, package: packageName, version };
-  const installed = join(root, "node_modules", packageName, path);
-  if (existsSync(installed)) return { ...found, file: installed };
-  const kept = join(cache, `${packageName.replace("/", "-")}-${version}`);
+/** Every runtime that some binary is made of, as package-lock.json has it. */
+export function lockedRuntimes(root: string): Runtime[] {
+  const { packages } = readLock(root);
+  return architectures.flatMap((architecture) =>
+    runtimeNames.map((name) => {
+      const packageName = name === "node" ? `node-linux-${architecture}` : `@deno/linux-${architecture}-glibc`;
+      const locked = packages[`node_modules/${packageName}`];
+      if (locked?.integrity === undefined) {
+        throw new Error(`Cannot build for "${architecture}": package-lock.json has no "${packageName}" with a digest`);
+      }
+      return { name, architecture, package: packageName, version: locked.version, integrity: locked.integrity };
+    }),
+  );
+}
+
+/** Where its program lies; `cache` keeps what had to be fetched. */
+export function runtimeFile(root: string, runtime: Runtime, cache: string, say: (progress: string) => void): string {
+  const path = runtime.name === "node" ? "bin/node" : "deno";
+  const installed = join(root, "node_modules", runtime.package, path);
+  if (existsSync(installed)) return installed;
+  const kept = join(cache, `${runtime.package.replace("/", "-")}-${runtime.version}`);
   const file = join(kept, "package", path);
   if (!existsSync(file)) {
-    say(`fetching ${packageName} ${version}`);
-    fetchPackage(`${packageName}@${version}`, integrity, kept);
+    say(`fetching ${runtime.package} ${runtime.version}`);
+    fetchPackage(`${runtime.package}@${runtime.version}`, runtime.integrity, kept);
   }
-  return { ...found, file };
+  return file;
 }
 
 function fetchPackage(spec: string, integrity: string, into: string): void {
