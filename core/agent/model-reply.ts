@@ -4,7 +4,8 @@
 //
 // The SDK mends half a tool input (`{"name": "web", "only_if` becomes `{"name": "web"}`), so inputs are put together and
 // parsed here, strictly.
-import Anthropic, { APIConnectionTimeoutError, APIError } from "@anthropic-ai/sdk";
+import type Anthropic from "@anthropic-ai/sdk";
+import type { APIError } from "@anthropic-ai/sdk";
 import type { Usage } from "./pricing.ts";
 
 export type ModelCall = { id: string; name: string; input: unknown };
@@ -32,21 +33,28 @@ export type ModelAccess = { apiKey: string; baseUrl?: string; requestSeconds: nu
 /** Makes the only thing in Medic that can reach a model. Throws only when `signal` is aborted. */
 export function createModel(access: ModelAccess): AskModel {
   const baseUrl = access.baseUrl ?? "https://api.anthropic.com";
-  const client = new Anthropic({
-    apiKey: access.apiKey,
-    baseURL: baseUrl,
-    // The SDK would ask again without asking the budget, and wait without a bound of ours: the loop does both.
-    maxRetries: 0,
-    timeout: Math.ceil(access.requestSeconds * 1000),
-    logLevel: "off",
-    openTelemetry: false,
-    webhookKey: null,
-  });
+  // Loaded when a model is asked for the first time: who runs without one does not pay for it in memory.
+  const connect = async () => {
+    const sdk = await import("@anthropic-ai/sdk");
+    const client = new sdk.Anthropic({
+      apiKey: access.apiKey,
+      baseURL: baseUrl,
+      // The SDK would ask again without asking the budget, and wait without a bound of ours: the loop does both.
+      maxRetries: 0,
+      timeout: Math.ceil(access.requestSeconds * 1000),
+      logLevel: "off",
+      openTelemetry: false,
+      webhookKey: null,
+    });
+    return { sdk, client };
+  };
+  let connected: ReturnType<typeof connect> | undefined;
   return async (request, signal) => {
     signal.throwIfAborted();
     // The SDK's own timeout ends with the response's headers; this one covers the reply to its last byte.
     const timeout = AbortSignal.timeout(Math.ceil(access.requestSeconds * 1000));
     const heard = new Heard(request.max_tokens);
+    const { sdk, client } = await (connected ??= connect());
     try {
       const stream = client.messages.stream(request, { signal: AbortSignal.any([signal, timeout]) });
       stream.on("streamEvent", (event, snapshot) => heard.note(event, snapshot));
@@ -55,10 +63,15 @@ export function createModel(access: ModelAccess): AskModel {
     } catch (error) {
       signal.throwIfAborted();
       const usage = heard.usageOfBroken();
-      const late = timeout.aborted || error instanceof APIConnectionTimeoutError;
+      const late = timeout.aborted || error instanceof sdk.APIConnectionTimeoutError;
       const failure: Reply = late
         ? { is: "broken", why: `no whole reply within ${access.requestSeconds} s` }
-        : failureOf(error, { model: String(request.model), baseUrl, apiKey: access.apiKey, now: access.now });
+        : failureOf(error, sdk.APIError, {
+            model: String(request.model),
+            baseUrl,
+            apiKey: access.apiKey,
+            now: access.now,
+          });
       return usage === undefined ? failure : { ...failure, usage };
     }
   };
@@ -152,8 +165,8 @@ function usageOf(usage: Anthropic.Usage): Usage {
 
 type Asking = { model: string; baseUrl: string; apiKey: string; now(): number };
 
-function failureOf(error: unknown, asking: Asking): Reply {
-  if (!(error instanceof APIError)) return { is: "broken", why: `the reply broke off: ${causeOf(error)}` };
+function failureOf(error: unknown, isApiError: typeof APIError, asking: Asking): Reply {
+  if (!(error instanceof isApiError)) return { is: "broken", why: `the reply broke off: ${causeOf(error)}` };
   // What stands behind baseUrl may say back what it was sent.
   const said = bounded((error.apiMessage ?? error.message).replaceAll(asking.apiKey, "[key removed]"));
   // An error in the middle of a stream has a type and no status.

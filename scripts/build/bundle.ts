@@ -31,7 +31,11 @@ export async function makeBundle(root: string, folder: string): Promise<Bundle> 
     // A single file of Node's starts CommonJS, and Deno runs it as well.
     format: "cjs",
     target: "node24",
-    // Not minified: a stack in a bug report has to be readable, and ssh2 asks for the names of classes.
+    // The text stays in memory, so blanks go. Names stay: a stack in a bug report has to be readable, and ssh2 asks for
+    // the names of classes. Short lines, since Node shows the one that broke.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 160,
     legalComments: "none",
     define: { MEDIC_BUILD: JSON.stringify({ commit }), "import.meta.url": '""' },
     plugins: [withoutAddons],
