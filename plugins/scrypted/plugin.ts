@@ -73,6 +73,7 @@ export default definePlugin({
     reads: [
       "/usr/bin/docker container ls *",
       "/usr/bin/docker container inspect *",
+      "/usr/bin/docker events *",
       "/usr/bin/docker image inspect *",
       "/usr/bin/docker logs *",
       "/usr/bin/docker top *",
