@@ -23,6 +23,11 @@ export type ByHandParts = {
   now(): number;
 };
 
+/** Why a signal is aborted by a process that ends and has a next one. */
+export class LeftToNext extends Error {
+  override readonly name = "LeftToNext";
+}
+
 /** Runs it and says what became of it. Throws when aborted or when the journal fails. */
 export async function runByHand(parts: ByHandParts, call: ByHand, signal: AbortSignal): Promise<ToolOutcome> {
   if (parts.tools.tool(call.tool)?.kind === "fix") return runFix(parts, call, signal);
@@ -49,6 +54,8 @@ async function runFix(parts: ByHandParts, call: ByHand, signal: AbortSignal): Pr
     if (outcome.kind === "fix") write(endOfFix(outcome));
     return outcome;
   } catch (error) {
+    // What began is followed by the next process, as every fix is.
+    if (signal.reason instanceof LeftToNext && written.some(({ kind }) => kind === "fix-started")) throw error;
     // Nobody else takes it up: an incident without an end would say for ever that a fix is under way.
     for (const event of brokenOff(written, messageOf(error))) write(event);
     throw error;

@@ -1,6 +1,7 @@
 // How a `serve` stops, in ten seconds at most: no new requests and no new turns; what is at work gets a moment to end, then
 // it is left as the journal has it, for the next process to take up. A container or a unit that is told to stop is killed
 // soon after, and a kill in order is better than one in the middle of a message.
+import { LeftToNext } from "../agent/by-hand.ts";
 import type { Listening } from "../http/server.ts";
 import type { Log } from "../log.ts";
 import { type Medic, sleep } from "./compose.ts";
@@ -37,7 +38,7 @@ export async function shutDown(parts: Stopping): Promise<void> {
 
 async function inOrder({ medic, people, listening, closing, log, dataFolder }: Stopping): Promise<void> {
   const closed = listening.close(HTTP_SECONDS).then(() => {
-    closing.abort(new Error("Medic is stopping"));
+    closing.abort(new LeftToNext("Medic is stopping"));
     try {
       if (dataFolder !== undefined) removeNote(dataFolder);
     } catch (error) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type ByHandParts, runByHand } from "../../core/agent/by-hand.ts";
+import { type ByHandParts, LeftToNext, runByHand } from "../../core/agent/by-hand.ts";
 import { kinds, never, toyAgent } from "../support/agent.ts";
 import { answer } from "../support/toy.ts";
 
@@ -54,6 +54,21 @@ describe("a fix by hand", () => {
     const [judged, end] = agent.events.slice(-2);
     assert.ok(judged?.kind === "fix-judged" && judged.outcome === "unverified");
     assert.ok(end?.kind === "escalated" && /hung up/.test(end.reason));
+  });
+
+  it("that is broken off because its Medic stops is left as it is to the next one, once it began", async () => {
+    for (const [isBegun, last] of [[true, "fix-dispatched"] as const, [false, "dismissed"] as const]) {
+      const agent = toyAgent();
+      const abort = new AbortController();
+      agent.host.intercept = (_argv, { claim }) => {
+        if (isBegun === (claim !== undefined)) abort.abort(new LeftToNext("Medic is stopping"));
+        return undefined;
+      };
+      // oxlint-disable-next-line no-await-in-loop
+      await assert.rejects(hands(agent)({}, abort.signal), /Medic is stopping/);
+      assert.equal(agent.events.at(-1)?.kind, last);
+      assert.equal(agent.host.count("on"), isBegun ? 1 : 0);
+    }
   });
 
   it("that is broken off before it began is dismissed, and never begins", async () => {
