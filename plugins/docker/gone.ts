@@ -53,14 +53,14 @@ echo --medic:end`,
   },
 });
 
-/** What is known of a container that is not there, and what a person has to run. */
-export function goneText(name: string, gone: Gone | Unavailable): string {
+/** What is known of a container that is not there, and what a person has to run; `makes`: what would make it again. */
+export function goneText(name: string, gone: Gone | Unavailable, makes?: string): string {
   const none = `there is no container "${name}" on this host`;
   if ("unavailable" in gone || gone.last === null) return none;
   const { what, at, image } = gone.last;
   const happenedThen =
     what === "destroy" ? `it was removed at ${at}` : `docker's last word of it is "${what}" at ${at}`;
-  const again = `start it anew from its compose file (docker compose up -d) or with docker run`;
+  const again = makes ?? "start it anew from its compose file (docker compose up -d) or with docker run";
   if (gone.hasImage !== false) return `${none}: ${happenedThen}. Its image "${image}" is there: ${again}`;
   return `${none}: ${happenedThen}, and its image "${image}" is not on the host either. Run: docker pull ${image}, then ${again}`;
 }

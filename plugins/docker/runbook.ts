@@ -10,7 +10,7 @@ import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
 import { brief, isDaemonDown } from "./answers.ts";
 import { deathsOf, otherHealer, withCause, withLastWords } from "./causes.ts";
-import { composeObjection, dockerComposeConfig } from "./compose.ts";
+import { composeLine, composeObjection, dockerComposeConfig } from "./compose.ts";
 import { dockerComposeUp } from "./compose-up.ts";
 import { daemonDown, dockerDaemon } from "./daemon.ts";
 import {
@@ -97,11 +97,15 @@ function* missing(name: string, incident: Incident): Inquiry<Decision> {
     gone: call(dockerGone, { name }),
     config: call(dockerComposeConfig, { name }),
   });
-  const isCompose = "compose" in config && composeObjection(name, config) === undefined;
-  if (!isCompose || "unavailable" in gone || gone.last === null) return { escalate: goneText(name, gone) };
-  if (gone.hasImage === false && !hasBegun(incident, dockerPull.name)) return { fix: call(dockerPull, { name }) };
+  const compose = "compose" in config ? config.compose : null;
+  if (compose === null || !("compose" in config)) return { escalate: goneText(name, gone) };
+  const makes = composeLine(compose, "up", "-d", compose.service);
+  const objection = composeObjection(name, config);
+  if (objection !== undefined) return { escalate: `${goneText(name, gone, makes)}. Medic does not: ${objection}` };
+  const isPullable = "last" in gone && gone.last !== null && gone.hasImage === false;
+  if (isPullable && !hasBegun(incident, dockerPull.name)) return { fix: call(dockerPull, { name }) };
   if (!hasBegun(incident, dockerComposeUp.name)) return { fix: call(dockerComposeUp, { name }) };
-  return { escalate: `${goneText(name, gone)}; docker_compose_up did not bring it back` };
+  return { escalate: `docker_compose_up did not bring it back: ${goneText(name, gone, makes)}` };
 }
 
 function* notRunning(status: Container, incident: Incident, options: DockerOptions): Inquiry<Decision> {

@@ -94,10 +94,12 @@ function endOf(events: readonly JournalEvent[]): { outcome: Result["outcome"]; s
 function contradictions(events: readonly JournalEvent[], lines: readonly HostLine[]): string[] {
   const sent = events.flatMap((event) => (event.kind === "fix-started" ? event.steps : []));
   const said = sent.filter(([word]) => word === "root").map(([, ...argv]) => argv.join(" "));
+  // A step that is a script says within its own words what it may run.
+  const scripts = sent.filter(([word]) => word === "sh").map((argv) => argv.join(" "));
   const ran = lines.flatMap(({ from, message }) => {
     const command = from === "sudo" ? /^\s*medic : .*; COMMAND=(.+)$/.exec(message)?.[1] : undefined;
     const argv = command?.replace(/^\S*\//, "").trim();
-    return argv !== undefined && changes.test(argv) ? [argv] : [];
+    return argv !== undefined && changes.test(argv) && !scripts.some((script) => script.includes(argv)) ? [argv] : [];
   });
   // A step that failed ends its fix, so fewer may have run, but none in another order and none unsaid.
   const unsaid = ran.filter((command, at) => said[at] !== command);
@@ -109,7 +111,7 @@ function contradictions(events: readonly JournalEvent[], lines: readonly HostLin
 }
 
 const changes =
-  /^(?:docker (?:start|restart|unpause|pause|stop|kill|rm|rmi|run|create|rename|update|pull|exec|network (?:dis)?connect|(?:image|builder|container|volume|system|network) (?:prune|rm))|systemctl (?!show|list|cat|is-)|journalctl --(?:vacuum|rotate))/;
+  /^(?:docker (?:start|restart|unpause|pause|stop|kill|rm|rmi|run|create|rename|update|pull|exec|image tag|network (?:dis)?connect|(?:image|builder|container|volume|system|network) (?:prune|rm))|docker(?:-compose| compose) .* up |systemctl (?!show|list|cat|is-)|journalctl --(?:vacuum|rotate))/;
 
 /** What the host itself shows of each subject last, when Medic says that it is fixed: one has to have begun, none ended. */
 function unproven(declared: Declared, lines: readonly HostLine[], happened: readonly DockerEvent[]): string[] {
@@ -129,7 +131,9 @@ function unproven(declared: Declared, lines: readonly HostLine[], happened: read
 }
 
 function bystanders({ subjects }: Declared, lines: readonly HostLine[], happened: readonly DockerEvent[]): string[] {
-  const containers = happened.filter(({ action }) => isLife(action)).map(({ container }) => container);
+  // Compose 1 puts the id before the name of what it is about to replace.
+  const nameOf = ({ container }: DockerEvent): string => container.replace(/^[0-9a-f]{12}_/, "");
+  const containers = happened.filter(({ action }) => isLife(action)).map(nameOf);
   const units = lines
     .filter(({ from, unit, message }) => from === "systemd" && isService(unit) && says(message))
     .map(({ unit }) => unit);
