@@ -1,7 +1,7 @@
 // One change of one incident as a message: short, redacted, the same for every channel. Its id is the change's, so whoever
 // gets it twice can tell. Pure. It refuses to know how messages travel.
 import type { IncidentRecord, JournalEvent } from "../incident/incident.ts";
-import { commandText, printable } from "../incident/shown.ts";
+import { commandInBrief, printable } from "../incident/shown.ts";
 import { redactText } from "../secrets/redact.ts";
 import { type Change, changeOf } from "./change.ts";
 
@@ -122,7 +122,7 @@ function why(event: JournalEvent): string {
 
 function askedFor(event: Extract<JournalEvent, { kind: "approval-requested" }>, link: string | undefined): AskedFor {
   const { approval, tool, risk, steps, expiresAt } = event;
-  const commands = steps.map(commandText);
+  const commands = steps.map(commandInBrief);
   const isWhole = commands.join("\n").length <= COMMANDS_CHARACTERS_MAX;
   return { approval, tool, risk, commands, expiresAt, ...(link === undefined ? {} : { link }), isWhole };
 }
