@@ -111,13 +111,16 @@ export function stageHost(root: string, { place, identity, authorized, controlGr
   }
   write("/etc/nginx/sites-available/default", nginxSite(place));
   folder(root, "/var/log/nginx");
-  stageScrypted(root, identity);
+  stageScrypted(root, identity, place);
+  // The login with which Scrypted makes a backup, as the plugin's README says.
+  write("/home/medic/.netrc", `machine ${place.address} login admin password lab-only\n`, 0o600);
+  chownSync(join(root, "/home/medic/.netrc"), medic.uid, medic.gid);
 }
 
 /** Scrypted's folder as a user of Docker Compose has it; the stand-in's certificate lies where the server looks. */
-function stageScrypted(root: string, identity: HostIdentity): void {
+function stageScrypted(root: string, identity: HostIdentity, { address }: Place): void {
   const write = (path: string, text: string, mode = 0o644) => put(root, `${scryptedFolder}/${path}`, text, mode);
-  write("docker-compose.yml", composeFile);
+  write("docker-compose.yml", composeFile(address));
   write(".env", "WATCHTOWER_HTTP_API_TOKEN=lab-only\n", 0o600);
   write("volume/scrypted.db/CURRENT", "MANIFEST-000001\n");
   write("volume/scrypted.db/MANIFEST-000001", "leveldb.BytewiseComparator\n");
@@ -186,14 +189,16 @@ function nginxSite({ address }: Place): string {
 `;
 }
 
-// As Scrypted's installer writes it for Docker on Linux.
-const composeFile = `services:
+// As Scrypted's installer writes it for Docker on Linux, but for its address, and a watchtower without a bridge: all hosts
+// share this machine's network.
+const composeFile = (address: string): string => `services:
   scrypted:
     image: ghcr.io/koush/scrypted
     container_name: scrypted
     restart: unless-stopped
     network_mode: host
     environment:
+      - SCRYPTED_SERVER_ADDRESS=${address}
       - SCRYPTED_WEBHOOK_UPDATE=http://localhost:10444/v1/update
       - SCRYPTED_WEBHOOK_UPDATE_AUTHORIZATION=Bearer \${WATCHTOWER_HTTP_API_TOKEN:-unset}
     volumes:
@@ -207,6 +212,7 @@ const composeFile = `services:
     image: containrrr/watchtower
     container_name: scrypted-watchtower
     restart: unless-stopped
+    network_mode: none
     environment:
       - WATCHTOWER_CLEANUP=true
       - WATCHTOWER_HTTP_API_TOKEN=\${WATCHTOWER_HTTP_API_TOKEN:-unset}

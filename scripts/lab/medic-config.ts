@@ -43,6 +43,6 @@ function hostConfig(host: LabHost, identity: string): string {
     plugins:
       docker: { composeFolders: [${scryptedFolder}] }
       systemd: { units: ["lab-*.service"] }
-      scrypted: { container: scrypted, url: "${host.scrypted}" }
+      scrypted: { container: scrypted, url: "${host.scrypted}", composeFolder: ${scryptedFolder} }
 `;
 }

@@ -104,4 +104,14 @@ docker run -d --name drill-lost --network drill-net --restart unless-stopped ${i
     approve: true,
     restore: `docker rm -f drill-netless; docker network rm drill-compose_inside; docker rmi medic-rollback:drill-netless`,
   },
+  {
+    name: "scrypted-removed",
+    tells: "somebody removed Scrypted's container, which compose had made",
+    alert: { name: "ScryptedDown", service: "scrypted" },
+    expected: "fixed",
+    fixes: ["scrypted_compose_up"],
+    subjects: ["scrypted"],
+    break: "docker rm -f scrypted",
+    remakesScrypted: true,
+  },
 ];

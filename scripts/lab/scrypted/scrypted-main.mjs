@@ -2,7 +2,7 @@
 //
 // It opens its database (which one process may hold), then answers on its ports, and keeps a process for each plugin.
 // Files in its volume make it sick: `sick` turns /login into an error, `hang` leaves it without an answer, `wedge`
-// does so until it is started again, and `leak` makes the plugin that it names grow.
+// does so until it is started again, `leak` makes the plugin that it names grow, and `no-backup` spoils its backups.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -10,6 +10,7 @@ import { createServer as createSecureServer } from "node:https";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
 
 const volume = process.env.SCRYPTED_VOLUME ?? "/server/volume";
 const address = process.env.SCRYPTED_SERVER_ADDRESS ?? "127.0.0.1";
@@ -98,8 +99,33 @@ function answer(request, response) {
   else if (path === "/login" && existsSync(join(volume, "sick"))) reply(500, "text/plain", "Internal Server Error");
   else if (path === "/login") {
     reply(200, "application/json", JSON.stringify({ hostname: hostname(), hasLogin: true, error: "not logged in" }));
+  } else if (path === "/web/component/backup") {
+    const login = `Basic ${Buffer.from(process.env.SCRYPTED_LOGIN ?? "admin:lab-only").toString("base64")}`;
+    if (request.headers.authorization !== login) reply(401, "text/plain", "Not Authorized");
+    else
+      reply(200, "application/zip", existsSync(join(volume, "no-backup")) ? "Internal Server Error" : zipOfOneFile());
   } else if (path === "/endpoint/@scrypted/core/public/") reply(200, "text/html", "<title>Scrypted</title>");
   else reply(404, "text/plain", "Not Found");
+}
+
+/** What Scrypted's backup is: its database's files in a zip; here one of them, stored. */
+function zipOfOneFile() {
+  const name = Buffer.from("CURRENT");
+  const data = readFileSync(join(volume, "scrypted.db/CURRENT"));
+  const common = Buffer.alloc(26);
+  common.writeUInt16LE(20, 0);
+  common.writeUInt32LE(crc32(data), 10);
+  common.writeUInt32LE(data.length, 14);
+  common.writeUInt32LE(data.length, 18);
+  common.writeUInt16LE(name.length, 22);
+  const file = Buffer.concat([Buffer.from("PK\x03\x04"), common, name, data]);
+  const entry = Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), common, Buffer.alloc(14), name]);
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(1, 4);
+  end.writeUInt16LE(1, 6);
+  end.writeUInt32LE(entry.length, 8);
+  end.writeUInt32LE(file.length, 12);
+  return Buffer.concat([file, entry, Buffer.from("PK\x05\x06"), end]);
 }
 
 function listen(server, port) {
