@@ -33,7 +33,7 @@ const glob = v.pipe(
   v.regex(/^[a-zA-Z0-9*?][a-zA-Z0-9_.*?-]{0,127}$/, "a container's name or a glob of names"),
 );
 
-const composeFolder = v.pipe(
+export const composeFolder = v.pipe(
   v.string(),
   v.regex(
     /^(?:\/(?!\.{1,2}(?:\/|$))[a-zA-Z0-9_.+-]{1,100}){1,20}$/,

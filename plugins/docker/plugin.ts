@@ -19,15 +19,19 @@ import { fixingLines, readingLines } from "./sudoers.ts";
 import { dockerDiskUsage, dockerNetwork, dockerPortOwner, dockerRestartLoop } from "./surroundings.ts";
 
 export { blind, brief, isMissing, jsonLines, notUnderstood } from "./answers.ts";
+export { composeLine, composeObjection, composeUp } from "./compose.ts";
+export type { Compose, ComposeConfig } from "./compose.ts";
 export { imageFacts, imageScript, processesOf } from "./containers.ts";
 export type { ImageFacts } from "./containers.ts";
 export { isBetweenRuns, lookBackSeconds } from "./in-flight.ts";
-export { containerName, lines, port, since } from "./inputs.ts";
+export { composeFolder, containerName, lines, port, since } from "./inputs.ts";
 export { runOf, statusFormat, statusOf } from "./status.ts";
 export type { Container, ContainerStatus } from "./status.ts";
+export { composeFixingLines, composeReadingLines } from "./sudoers.ts";
 export { disksOf, listenersOf } from "./surroundings.ts";
 export type { Disk, Listener } from "./surroundings.ts";
 export {
+  dockerComposeConfig,
   dockerDiskUsage,
   dockerEvents,
   dockerExplainExit,

@@ -65,7 +65,7 @@ export const containerNotWell = runbook({
       if ("unavailable" in status) return yield* blinded(name, status.unavailable);
       if (!status.exists) {
         // An updater removes a container a moment before it makes the new one.
-        if (waitedSeconds > 0) return yield* missing(name, incident);
+        if (waitedSeconds > 0 || incident.attempts.length > 0) return yield* missing(name, incident);
         yield* pause(waitSeconds);
         continue;
       }

@@ -23,16 +23,11 @@ export function readingLines({ composeFolders }: DockerOptions): string[] {
     "system df *",
     "network ls *",
   ];
-  return [
-    ...reads.map((line) => `${docker} ${line}`),
-    "/usr/bin/ss -H -ltunp",
-    ...composeFolders.flatMap((folder) => composeLines(folder, "config")),
-  ];
+  return [...reads.map((line) => `${docker} ${line}`), "/usr/bin/ss -H -ltunp", ...composeReadingLines(composeFolders)];
 }
 
 /** One line per kind of change. */
 export function fixingLines({ composeFolders }: DockerOptions): string[] {
-  const up = `up -d --no-deps --(no|force)-recreate --no-build ${oneName}`;
   return [
     `${docker} ^start -- ${oneName}$`,
     `${docker} ^unpause -- ${oneName}$`,
@@ -43,8 +38,18 @@ export function fixingLines({ composeFolders }: DockerOptions): string[] {
     `${docker} ^image tag sha256:${oneId} ${image}$`,
     `${docker} image prune --force`,
     `${docker} builder prune --force`,
-    ...composeFolders.flatMap((folder) => composeLines(folder, up)),
+    ...composeFixingLines(composeFolders),
   ];
+}
+
+/** Where the login may not read the files itself. */
+export function composeReadingLines(folders: readonly string[]): string[] {
+  return folders.flatMap((folder) => composeLines(folder, "config"));
+}
+
+export function composeFixingLines(folders: readonly string[]): string[] {
+  const up = `up -d --no-deps --(no|force)-recreate --no-build ${oneName}`;
+  return folders.flatMap((folder) => composeLines(folder, up));
 }
 
 /**

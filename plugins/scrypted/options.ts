@@ -1,5 +1,5 @@
 // What hosts.yaml may say about Scrypted. How it is installed is found out on the host; an option only breaks ties.
-import { containerName } from "medic/plugins/docker";
+import { composeFolder, containerName } from "medic/plugins/docker";
 import * as v from "valibot";
 
 const unitName = v.pipe(
@@ -33,6 +33,14 @@ export const scryptedOptions = v.strictObject({
   volume: v.pipe(
     v.optional(folder),
     v.description("Its volume on the host; found through docker when absent, so only a systemd install needs it."),
+  ),
+  backupFolder: v.pipe(
+    v.optional(folder),
+    v.description("Where its backups are kept on its host; ~/scrypted-backups of Medic's user there when absent."),
+  ),
+  composeFolder: v.pipe(
+    v.optional(composeFolder),
+    v.description("The folder of its compose file: medic doctor --sudoers prints lines for it."),
   ),
   startAllowanceSeconds: v.pipe(
     v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3600)), 600),

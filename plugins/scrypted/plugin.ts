@@ -3,6 +3,8 @@
 import { call, definePlugin } from "medic/plugin";
 import type { Calls } from "medic/plugin";
 import {
+  composeFixingLines,
+  composeReadingLines,
   dockerDiskUsage,
   dockerEvents,
   dockerExplainExit,
@@ -10,7 +12,9 @@ import {
   dockerList,
   dockerStats,
 } from "medic/plugins/docker";
+import { scryptedBackup, scryptedBackups } from "./backup.ts";
 import { scryptedTakesTooMuch } from "./complaints.ts";
+import { scryptedComposeUp } from "./compose-up.ts";
 import { scryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
 import { scryptedLogs, scryptedMdns, scryptedPluginProcesses, scryptedPorts } from "./processes.ts";
@@ -38,7 +42,10 @@ export default definePlugin({
     scryptedDatabase,
     scryptedUpdateState,
     scryptedRecordings,
+    scryptedBackups,
+    scryptedBackup,
     scryptedRestart,
+    scryptedComposeUp,
   ],
   runbooks: [scryptedTakesTooMuch, scryptedDoesNotAnswer],
   heals: ({ container, unit }) => [container, unit],
@@ -55,6 +62,7 @@ export default definePlugin({
       database: call(scryptedDatabase, {}),
       devices: call(scryptedDevices, {}),
       update: call(scryptedUpdateState, {}),
+      backups: call(scryptedBackups, {}),
       logs: call(scryptedLogs, {}),
       settings: call(dockerInspect, { name }),
       exit: call(dockerExplainExit, { name }),
@@ -65,21 +73,28 @@ export default definePlugin({
     };
   },
   hints: [
+    [
+      /returned error: 40[13]/,
+      "Scrypted did not take the login in ~/.netrc of Medic's user on that host: it has to be an administrator's.",
+    ],
     [/LEVEL_LOCKED/, "Another process holds the database: stop the second instance of Scrypted."],
     [/It may be in use/, "Another process holds one of its ports: scrypted_ports names it."],
     [/NODE_MODULE_VERSION/, "A plugin was built for another Node: reinstall that plugin in the console."],
   ],
-  sudoers: ({ unit }) => ({
+  sudoers: ({ unit, composeFolder }) => ({
     reads: [
+      ...composeReadingLines(composeFolder === undefined ? [] : [composeFolder]),
       "/usr/bin/docker container ls *",
       "/usr/bin/docker container inspect *",
       "/usr/bin/docker events *",
       "/usr/bin/docker image inspect *",
       "/usr/bin/docker logs *",
       "/usr/bin/docker top *",
+      "/usr/bin/docker events *",
       "/usr/bin/ss -H -ltunp",
     ],
     fixes: [
+      ...composeFixingLines(composeFolder === undefined ? [] : [composeFolder]),
       "/usr/bin/docker ^restart -t 30 -- [0-9a-f]{64}$",
       "/usr/bin/docker ^unpause -- [0-9a-f]{64}$",
       `/usr/bin/systemctl restart -- ${unit.replaceAll(":", String.raw`\:`)}`,

@@ -2,9 +2,11 @@
 // would be wrong: a second instance on its database, a full disk, a missing device, a start that is not over yet.
 import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plugin";
 import type { Call, Decision, Inquiry, Seen } from "medic/plugin";
-import { brief } from "medic/plugins/docker";
-import type { Container } from "medic/plugins/docker";
+import { brief, composeLine, composeObjection, dockerComposeConfig } from "medic/plugins/docker";
+import { scryptedBackups } from "./backup.ts";
+import { logsByHand, olderImageByHand, recreateByHand, restoreByHand } from "./by-hand.ts";
 import { isComplaint } from "./complaints.ts";
+import { scryptedComposeUp } from "./compose-up.ts";
 import type { ScryptedOptions } from "./options.ts";
 import type { Probe } from "./probe.ts";
 import { scryptedHttpProbe } from "./probe.ts";
@@ -13,7 +15,7 @@ import type { Logs } from "./processes.ts";
 import { isWell, isYoung, scryptedRestart } from "./restart.ts";
 import { scryptedStatus } from "./status.ts";
 import type { ScryptedStatus } from "./status.ts";
-import { isFull, scryptedDatabase, scryptedDevices, scryptedStorage } from "./storage.ts";
+import { isFull, scryptedDatabase, scryptedDevices, scryptedStorage, scryptedUpdateState } from "./storage.ts";
 
 const waitSeconds = 30;
 /** A container that docker restarted this often will not be saved by one more restart. */
@@ -29,6 +31,7 @@ export const scryptedDoesNotAnswer = runbook({
 - Down with nobody on its ports and its database free: scrypted_restart, once. Stopped by a person looks the same; the alert wins unless medic.hold or onStopped says otherwise.
 - Its database locked or its ports held while it is down: a second instance. A restart cannot help: find it, escalate.
 - Disk full, database files missing, a device missing ("error gathering device information"): escalate, a restart makes it worse.
+- Its container is gone and compose made it: scrypted_compose_up. Before anything risky: scrypted_backup.
 - Restart loop: read why first (docker_explain_exit, docker_events); escalate.
 - Memory that grew for days (scrypted_plugin_processes) is a plugin's leak: a restart helps for a while, say which plugin.`,
   when: (incident, options: ScryptedOptions) =>
@@ -40,13 +43,19 @@ export const scryptedDoesNotAnswer = runbook({
         const { run } = status;
         yield* pause(waitSeconds);
         ({ status, probe } = yield* need(watched));
-        if (status.run !== run) return { escalate: keepsDying(status) };
+        if (status.run !== run) return { escalate: yield* withRemedy(keepsDying(status), status) };
       }
       if (isWell(status, probe)) return { well: "/login answers" };
       const tried = incident.attempts.findLast(mayHaveRun);
       if (tried !== undefined) return { escalate: `${tried.fix} did not bring it back: ${probe.why}` };
+      if (status.install === "none") {
+        // Watchtower removes a container a moment before it makes the new one.
+        if (waitedSeconds > 0) return yield* missing(options);
+        yield* pause(waitSeconds);
+        continue;
+      }
       const reason = hopeless(status, options);
-      if (reason !== undefined) return { escalate: reason };
+      if (reason !== undefined) return { escalate: yield* withRemedy(reason, status) };
       if (!isYoung(status, options)) return yield* restartUnlessWrong(status, probe);
       if (waitedSeconds >= options.startAllowanceSeconds) return { escalate: "it starts again and again" };
       yield* pause(waitSeconds);
@@ -56,19 +65,32 @@ export const scryptedDoesNotAnswer = runbook({
 
 const watched = { status: call(scryptedStatus, {}), probe: call(scryptedHttpProbe, {}) };
 
+/** No Scrypted is left: what compose made, compose makes again. */
+function* missing({ container, unit }: ScryptedOptions): Inquiry<Decision> {
+  const none = `no Scrypted is on this host: no container "${container}", no "${unit}"`;
+  const { config } = yield* look({ config: call(dockerComposeConfig, { name: container }) });
+  if ("unavailable" in config || config.compose === null) return { escalate: none };
+  const objection = composeObjection(container, config);
+  if (objection === undefined) return { fix: call(scryptedComposeUp, {}) };
+  return {
+    escalate: `${none}. ${objection}. Then run: ${composeLine(config.compose, "up", "-d", config.compose.service)}`,
+  };
+}
+
 /** What no restart mends, as its state alone shows. */
 function hopeless(status: ScryptedStatus, options: ScryptedOptions): string | undefined {
-  const { container, install, unit } = status;
-  if (install === "none")
-    return `no Scrypted is on this host: no container "${options.container}", no "${options.unit}"`;
+  const { container, unit } = status;
   if (container?.hold === true) return `"${container.name}" has the label medic.hold=true: its owner wants no fix`;
   if (container !== null && container.error !== "") return `docker cannot start it: ${brief(container.error)}`;
-  const restarts = container?.restartCount ?? 0;
-  if (container?.state === "restarting" || (restarts >= restartsMax && isYoung(status, options))) {
-    return keepsDying(status);
-  }
+  if (isDying(status, options)) return keepsDying(status);
   if (unit?.result === "start-limit-hit") return `systemd gave up on "${unit.name}": start limit hit`;
   return undefined;
+}
+
+function isDying(status: ScryptedStatus, options: ScryptedOptions): boolean {
+  const { container } = status;
+  const restarts = container?.restartCount ?? 0;
+  return container?.state === "restarting" || (restarts >= restartsMax && isYoung(status, options));
 }
 
 /** Docker started it again a moment ago: it counts as well once that run stands, for a second one may be who answers. */
@@ -77,18 +99,27 @@ function mayBeDying({ container }: ScryptedStatus): boolean {
 }
 
 function keepsDying({ container }: ScryptedStatus): string {
-  const died = `docker restarted it ${container?.restartCount ?? 0} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
-  return container === null ? died : `${died}${silence(container)}`;
+  return `docker restarted it ${container?.restartCount ?? 0} times by itself, the last time with exit ${container?.exit ?? 0}: it keeps dying`;
 }
 
-/** Scrypted's default is to log nowhere: then a person sees the reason only after turning logs on, which recreates it. */
-function silence({ logDriver, name, image, composeProject }: Container): string {
-  if (logDriver !== "none") return "";
-  const see =
-    composeProject === undefined
-      ? `run it once in the foreground with the same volume: docker run --rm ${image}`
-      : `set "logging: { driver: local }" for it in docker-compose.yml, then run: docker compose up -d, and docker logs ${name}`;
-  return `; what it says goes nowhere (logging driver none). To see why, ${see}`;
+/** The reason, and the commands for a person where its container has to be made anew. */
+function* withRemedy(reason: string, { container, install }: ScryptedStatus): Inquiry<string> {
+  if (container === null || container.hold || (install !== "compose" && install !== "docker")) return reason;
+  const { config, update } = yield* look({
+    config: call(dockerComposeConfig, { name: container.name }),
+    update: call(scryptedUpdateState, {}),
+  });
+  const compose = "compose" in config ? config.compose : null;
+  if (container.error !== "") {
+    if (!/device/i.test(container.error)) return reason;
+    return `${reason}. Plug it in, or take it out of its devices and run: ${recreateByHand(container.name, compose)}`;
+  }
+  const isSilent = container.logDriver === "none";
+  const see = isSilent
+    ? `; what it says goes nowhere (logging driver none). To see why, ${logsByHand(container, compose)}`
+    : "";
+  const image = "image" in update && update.image.exists ? (update.image.runs?.digests[0] ?? null) : null;
+  return `${reason}${see}. ${olderImageByHand(container, image, compose)}`;
 }
 
 /** The second round, before a restart: what only shows around it. Each may be unavailable; that forbids nothing. */
@@ -105,6 +136,7 @@ function* restartUnlessWrong(status: ScryptedStatus, probe: Probe): Inquiry<Deci
 }
 
 const surroundings = {
+  backups: call(scryptedBackups, {}),
   database: call(scryptedDatabase, {}),
   storage: call(scryptedStorage, {}),
   devices: call(scryptedDevices, {}),
@@ -113,9 +145,13 @@ const surroundings = {
 type Around = Seen<typeof surroundings & { logs: Call<Logs> }>;
 
 /** Why a restart would not help, or would do harm. */
-function wrongAround(status: ScryptedStatus, { database, storage, devices, ports, logs }: Around): string | undefined {
+function wrongAround(status: ScryptedStatus, around: Around): string | undefined {
+  const { backups, database, storage, devices, ports, logs } = around;
   if (!("unavailable" in database)) {
-    if (!database.intact) return `its database is damaged, look before it starts: ${database.problems.join("; ")}`;
+    if (!database.intact) {
+      const restore = restoreByHand(status, database.path, "unavailable" in backups ? null : backups);
+      return `its database is damaged, look before it starts: ${database.problems.join("; ")}. ${restore}`;
+    }
     if (!status.running && database.heldBy !== null) {
       return `process ${database.heldBy} holds its database "${database.path}": a second instance`;
     }
