@@ -3,7 +3,7 @@
 import { call, look, mayHaveRun } from "medic/plugin";
 import type { Incident, Inquiry } from "medic/plugin";
 import { brief } from "./answers.ts";
-import { dockerList } from "./containers.ts";
+import { dockerInspect, dockerList } from "./containers.ts";
 import { dockerEvents, dockerLogs } from "./history.ts";
 import { bytesOfAll, dockerDangling } from "./images.ts";
 import { dockerSpace } from "./space.ts";
@@ -36,7 +36,7 @@ export function* withCause(name: string, why: string, said: readonly string[]): 
     const listener = owner.listeners?.[0];
     const container = owner.containers.find((other) => other !== name);
     if (container !== undefined)
-      return `${why}. Port ${port} belongs to the container "${container}": stop one of them`;
+      return `${why}. Port ${port} belongs to the container "${container}": stop one of them (docker stop ${container})`;
     if (listener === undefined) return `${why}. Nobody holds port ${port} now: docker start ${name}`;
     const who = `${listener.process ?? "a process"} (pid ${listener.pid ?? "unknown"})`;
     return `${why}. Port ${port} is held by ${who} on ${listener.address}: end that, or give one of them another port`;
@@ -74,9 +74,20 @@ export function* deathsOf(name: string): Inquiry<{ exit: number | undefined; mem
   const { events } = yield* look({ events: call(dockerEvents, { name, minutes: withinMinutes }) });
   if (!("events" in events)) return { exit: undefined, memory: "" };
   const kills = events.events.filter(({ what }) => what === "oom").length;
-  const memory = `, out of memory ${kills} times in ${withinMinutes} minutes: raise its limit (docker update --memory) or find the leak`;
   const died = events.events.findLast(({ what }) => what === "die");
-  return { exit: died?.exit, memory: kills === 0 ? "" : memory };
+  if (kills === 0) return { exit: died?.exit, memory: "" };
+  const advice = yield* memoryAdvice(name);
+  return { exit: died?.exit, memory: `, out of memory ${kills} times in ${withinMinutes} minutes: ${advice}` };
+}
+
+/** What a person may run for one that was killed for memory: twice its limit. */
+export function* memoryAdvice(name: string): Inquiry<string> {
+  const { settings } = yield* look({ settings: call(dockerInspect, { name }) });
+  const limit = "memoryLimitBytes" in settings ? settings.memoryLimitBytes : null;
+  if (limit === null)
+    return "find the leak, or give it a limit (docker update --memory), so that it takes none of the others'";
+  const twice = `${Math.ceil((2 * limit) / 1024 / 1024)}m`;
+  return `find the leak, or raise its limit: docker update --memory ${twice} --memory-swap ${twice} ${name}`;
 }
 
 /** Says who else heals it, when its restarts of the last minutes were not Medic's; undefined when nobody does. */

@@ -9,7 +9,7 @@ import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plu
 import type { Decision, Incident, Inquiry } from "medic/plugin";
 import * as v from "valibot";
 import { brief, isDaemonDown } from "./answers.ts";
-import { deathsOf, otherHealer, withCause, withLastWords } from "./causes.ts";
+import { deathsOf, memoryAdvice, otherHealer, withCause, withLastWords } from "./causes.ts";
 import { composeLine, composeObjection, dockerComposeConfig } from "./compose.ts";
 import { dockerComposeUp } from "./compose-up.ts";
 import { daemonDown, dockerDaemon } from "./daemon.ts";
@@ -140,7 +140,7 @@ function* notRunning(status: Container, incident: Incident, options: DockerOptio
   if (triedIn(incident, name)) {
     const { why } = yield* look({ why: call(dockerExplainExit, { name }) });
     const cause = "cause" in why ? `${why.cause}, ${why.meaning}` : `exit ${status.exit}`;
-    const hint = status.oomKilled ? "; raise its memory limit (docker update --memory) or find the leak" : "";
+    const hint = status.oomKilled ? `; ${yield* memoryAdvice(name)}` : "";
     return { escalate: yield* withLastWords(name, `"${name}" was started and is down again (${cause})${hint}`) };
   }
   return { fix: call(dockerStart, { name }) };

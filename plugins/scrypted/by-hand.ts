@@ -22,11 +22,14 @@ export function logsByHand({ name, image }: Container, compose: Compose | null):
 }
 
 /** For one that dies since an update. The digest that runs is told, so that there is a way forward again. */
-export function olderImageByHand({ name, image }: Container, runs: string | null, compose: Compose | null): string {
+export function olderImageByHand(
+  { name, image }: Container,
+  { runs, watchtower, compose }: { runs: string | null; watchtower: string; compose: Compose | null },
+): string {
   const repository = image.replace(/@.*$/, "").replace(/:[^:/]*$/, "");
   return (
     `If it dies since an update${runs === null ? "" : ` (it runs ${runs})`}: docker image ls --digests ${repository} shows which older ` +
-    `one is there; docker image tag <its id> ${image}; docker stop scrypted-watchtower; ${recreateByHand(name, compose)}`
+    `one is there; docker image tag <its id> ${image}; docker stop ${watchtower}; ${recreateByHand(name, compose)}`
   );
 }
 

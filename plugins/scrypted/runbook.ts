@@ -43,7 +43,7 @@ export const scryptedDoesNotAnswer = runbook({
         const { run } = status;
         yield* pause(waitSeconds);
         ({ status, probe } = yield* need(watched));
-        if (status.run !== run) return { escalate: yield* withRemedy(keepsDying(status), status) };
+        if (status.run !== run) return { escalate: yield* withRemedy(keepsDying(status), status, options) };
       }
       if (isWell(status, probe)) return { well: "/login answers" };
       const tried = incident.attempts.findLast(mayHaveRun);
@@ -55,7 +55,7 @@ export const scryptedDoesNotAnswer = runbook({
         continue;
       }
       const reason = hopeless(status, options);
-      if (reason !== undefined) return { escalate: yield* withRemedy(reason, status) };
+      if (reason !== undefined) return { escalate: yield* withRemedy(reason, status, options) };
       if (!isYoung(status, options)) return yield* restartUnlessWrong(status, probe);
       if (waitedSeconds >= options.startAllowanceSeconds) return { escalate: "it starts again and again" };
       yield* pause(waitSeconds);
@@ -103,7 +103,11 @@ function keepsDying({ container }: ScryptedStatus): string {
 }
 
 /** The reason, and the commands for a person where its container has to be made anew. */
-function* withRemedy(reason: string, { container, install }: ScryptedStatus): Inquiry<string> {
+function* withRemedy(
+  reason: string,
+  { container, install }: ScryptedStatus,
+  { watchtower }: ScryptedOptions,
+): Inquiry<string> {
   if (container === null || container.hold || (install !== "compose" && install !== "docker")) return reason;
   const { config, update } = yield* look({
     config: call(dockerComposeConfig, { name: container.name }),
@@ -118,8 +122,8 @@ function* withRemedy(reason: string, { container, install }: ScryptedStatus): In
   const see = isSilent
     ? `; what it says goes nowhere (logging driver none). To see why, ${logsByHand(container, compose)}`
     : "";
-  const image = "image" in update && update.image.exists ? (update.image.runs?.digests[0] ?? null) : null;
-  return `${reason}${see}. ${olderImageByHand(container, image, compose)}`;
+  const runs = "image" in update && update.image.exists ? (update.image.runs?.digests[0] ?? null) : null;
+  return `${reason}${see}. ${olderImageByHand(container, { runs, watchtower, compose })}`;
 }
 
 /** The second round, before a restart: what only shows around it. Each may be unavailable; that forbids nothing. */
