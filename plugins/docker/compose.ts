@@ -47,7 +47,8 @@ const ofContainer = lineOf(".Name", ".Config.Labels");
 const ofEvent = lineOf('index .Actor.Attributes "name"', ".Actor.Attributes");
 
 // The files are read as the login; where that may not, as root. Of what compose makes of them only the service's image is
-// told: the rest holds secrets. Compose 1 writes the files' names relative to the folder.
+// told: the rest holds secrets. Compose 1 writes the files' names relative to the folder. Labels may come with an image, from
+// anybody: what goes into sed is letters.
 const text = `found=$(root docker container inspect --format '${ofContainer}' -- "$1")
 if [ -z "$found" ]; then
   now=$(date +%s)
@@ -60,6 +61,7 @@ service=$(printf '%s\\n' "$found" | cut -f 3)
 folder=$(printf '%s\\n' "$found" | cut -f 5)
 files=$(printf '%s\\n' "$found" | cut -f 6)
 environment=$(printf '%s\\n' "$found" | cut -f 7)
+case "$project$service" in *[!a-zA-Z0-9_.-]*) echo --medic:odd; exit 0 ;; esac
 if [ -n "$files" ]; then
   echo --medic:siblings
   root docker container ls --all --quiet --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False
@@ -109,6 +111,7 @@ export const dockerComposeConfig = diagnostic({
     if (!(gone ? dockerName === name : isNamed(dockerName, name))) {
       return blind(result) ?? unavailable(`there is no container "${name}", and docker remembers none`);
     }
+    if (parts["odd"] !== undefined) return unavailable(`the compose labels of "${name}" are not understood`);
     if (project === "") return { compose: null };
     const [version = "", program = ""] = (parts["program"] ?? "").split("\n");
     if (program !== "docker compose" && program !== "docker-compose") {
