@@ -57,7 +57,8 @@ export function medicSudoers(): string {
   // What the plugin of docs/examples/nginx asks and does.
   const nginx = [
     "/usr/bin/timeout ^-s KILL [0-9]+ nginx -t$",
-    "/usr/bin/systemctl ^(restart|reset-failed) -- nginx\\.service$",
+    "/usr/bin/systemctl restart -- nginx.service",
+    "/usr/bin/systemctl reset-failed -- nginx.service",
   ];
   const vacuum = "/usr/bin/journalctl ^--vacuum-size=[0-9]+M$";
   const commands = [...reads, ...fixes, drills, ...nginx, vacuum, "/usr/bin/systemctl daemon-reload"];

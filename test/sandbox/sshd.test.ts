@@ -97,7 +97,7 @@ describe("the sandbox's SSH server", () => {
   });
 
   it("ends a login that takes longer than the grace time, and leaves one that was in time alone", async () => {
-    await using server = await started({ loginGraceSeconds: 0.2 });
+    await using server = await started({ loginGraceSeconds: 2 });
     const client = await connected(server.port);
     const { connect } = await import("node:net");
     const silent = connect({ host: "127.0.0.1", port: server.port });

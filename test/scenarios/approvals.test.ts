@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { eventually, firing, type Served, startScenario, type Scenario } from "../support/scenario.ts";
 
-async function asked(scenario: Scenario): Promise<{ serve: Served; incident: string; state(): Promise<string> }> {
-  await using serve = await scenario.serve();
+async function asked(scenario: Scenario, serve: Served): Promise<{ incident: string; state(): Promise<string> }> {
   await scenario.stopScrypted();
   const body = JSON.stringify(firing({ host: "nexus", service: "scrypted" }));
   const response = await serve.ask("/webhooks/alertmanager", { method: "POST", body });
@@ -17,7 +16,7 @@ async function asked(scenario: Scenario): Promise<{ serve: Served; incident: str
     return read.incident.state.is;
   };
   await eventually("a person to be asked", async () => (await state()) === "awaiting-approval");
-  return { serve, incident, state };
+  return { incident, state };
 }
 
 const scryptedRuns = ({ sandbox }: Scenario): string | undefined =>
@@ -26,7 +25,8 @@ const scryptedRuns = ({ sandbox }: Scenario): string | undefined =>
 describe("medic approve", () => {
   it("shows what would run and asks; with --yes the fix runs and is proven", async () => {
     await using scenario = await startScenario({ trust: "observe" });
-    const { serve, incident, state } = await asked(scenario);
+    await using serve = await scenario.serve();
+    const { incident, state } = await asked(scenario, serve);
     const listed = await scenario.medic("approve");
     assert.match(listed.stdout, new RegExp(`${incident}\\.1 .*scrypted_restart`));
     const unsure = await scenario.medic("approve", incident);
@@ -63,7 +63,8 @@ describe("medic approve", () => {
 describe("medic deny", () => {
   it("runs nothing, and leaves the incident to a person", async () => {
     await using scenario = await startScenario({ trust: "observe" });
-    const { serve, incident, state } = await asked(scenario);
+    await using serve = await scenario.serve();
+    const { incident, state } = await asked(scenario, serve);
     const told = await scenario.medic("deny", incident, "--yes");
     assert.equal(told.code, 0, told.stderr);
     assert.equal(await state(), "escalated");
@@ -77,7 +78,8 @@ describe("medic deny", () => {
 describe("a person who is asked", () => {
   it("is asked still after a restart of serve", async () => {
     await using scenario = await startScenario({ trust: "observe" });
-    const { serve, incident } = await asked(scenario);
+    await using serve = await scenario.serve();
+    const { incident } = await asked(scenario, serve);
     await serve.stop();
     await using next = await scenario.serve();
     const { approvals } = (await (await next.ask("/approvals")).json()) as { approvals: { id: string }[] };

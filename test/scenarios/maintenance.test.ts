@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { eventually, firing, type Scenario, type Served, startScenario } from "../support/scenario.ts";
+import { eventually, firing, type Served, startScenario } from "../support/scenario.ts";
 
 type Story = {
   incident: { state: { is: string; held?: { why: string } } };
   events: { kind: string }[];
 };
-
-/** Stopped in any case: a serve that is left would keep a failed test from ending. */
-async function served(scenario: Scenario): Promise<Served & AsyncDisposable> {
-  await using serve = await scenario.serve();
-  return { ...serve, [Symbol.asyncDispose]: async () => void (await serve.stop()) };
-}
 
 async function raise(serve: Served, service: string): Promise<string> {
   const body = JSON.stringify(firing({ host: "nexus", service }));
@@ -28,7 +22,7 @@ async function storyOf(serve: Served, id: string): Promise<Story> {
 describe("medic maintenance, while serve runs", () => {
   it("holds the fixes of a host back, also over a restart, and lets them go when a person ends it", async () => {
     await using scenario = await startScenario();
-    await using first = await served(scenario);
+    await using first = await scenario.serve();
     const start = await scenario.medic("maintenance", "start", "nexus", "--for", "2h", "--reason", "new disks");
     assert.equal(start.code, 0);
     assert.match(start.stdout, /^No fix until 20\d\d-.*Z: nexus\n$/);
@@ -37,7 +31,7 @@ describe("medic maintenance, while serve runs", () => {
     await eventually("it to be held", async () => (await storyOf(first, id)).incident.state.held !== undefined);
     await first.stop();
 
-    await using second = await served(scenario);
+    await using second = await scenario.serve();
     assert.match((await storyOf(second, id)).incident.state.held?.why ?? "", /maintenance of "nexus".*new disks/);
     const listed = (await scenario.medicJson("maintenance")) as { windows: { by: string; reason: string }[] };
     assert.deepEqual(
@@ -54,7 +48,7 @@ describe("medic maintenance, while serve runs", () => {
 
   it("holds one service back and heals the other", async () => {
     await using scenario = await startScenario();
-    await using serve = await served(scenario);
+    await using serve = await scenario.serve();
     await scenario.medic("maintenance", "start", "nexus/scrypted", "--for", "1h");
     await scenario.sandbox.homelab.run("docker stop scrypted mosquitto");
     const held = await raise(serve, "scrypted");
@@ -68,7 +62,7 @@ describe("medic maintenance, while serve runs", () => {
 
   it("looks when a person asks and changes nothing, and runs a fix that a person agreed to", async () => {
     await using scenario = await startScenario();
-    await using serve = await served(scenario);
+    await using serve = await scenario.serve();
     await scenario.medic("maintenance", "start", "nexus");
     await scenario.stopScrypted();
     const asked = await scenario.medic("investigate", "--host", "nexus", "--service", "scrypted");
