@@ -48,7 +48,10 @@ export const accept = defineVerb({
 });
 
 async function identityOf(config: Config, host: string, { env, stop }: Context): Promise<HostIdentity> {
-  await requireKeys(Object.values(config.hosts).filter(({ name }) => name === host));
+  await requireKeys(
+    Object.values(config.hosts).filter(({ name }) => name === host),
+    env,
+  );
   const transport = createTransport(config.hosts, { log: silent, agentSocket: env["SSH_AUTH_SOCK"] });
   try {
     const told = await askOwn(transport, host, identify, {}, stop);

@@ -26,7 +26,10 @@ export const investigate = defineVerb({
   },
   async run(args, context) {
     const equipped = await readEquipped(context, args);
-    await requireKeys(Object.values(equipped.config.hosts).filter(({ name }) => name === args.host));
+    await requireKeys(
+      Object.values(equipped.config.hosts).filter(({ name }) => name === args.host),
+      context.env,
+    );
     const folder = equipped.config.server.data;
     const wanted = { host: args.host, service: args.service, dryRun: args["dry-run"] === true };
     const progress = args.json === true ? () => undefined : (event: JournalEvent): void => narrate(event, context);

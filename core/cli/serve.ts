@@ -42,7 +42,7 @@ export const serve = defineVerb({
   },
   async run(args, context): Promise<ExitCode> {
     const equipped = await readEquipped(context, args);
-    await requireKeys(Object.values(equipped.config.hosts));
+    await requireKeys(Object.values(equipped.config.hosts), context.env);
     const write = (line: string): void => context.out.line(line);
     const log = await createLog({ level: args["log-level"], json: args["log-json"] === true, write });
     for (const { folder, why } of equipped.broken) log.error("plugin_skipped", { folder, why });

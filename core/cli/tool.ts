@@ -68,7 +68,10 @@ type Call = { host: string; tool: string; input: object; approved: boolean };
 
 async function run(equipped: Equipped, context: Context, call: Call, isFix: boolean): Promise<ToolOutcome> {
   const { config, catalog } = equipped;
-  await requireKeys(Object.values(config.hosts).filter(({ name }) => name === call.host));
+  await requireKeys(
+    Object.values(config.hosts).filter(({ name }) => name === call.host),
+    context.env,
+  );
   const journal = isFix ? openUnlessServed(config.server.data) : createMemoryJournal({ now: Date.now });
   if (journal === undefined) return runAtServe(config.server.data, call, context.stop);
   const agentSocket = context.env["SSH_AUTH_SOCK"];

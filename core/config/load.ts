@@ -5,7 +5,7 @@ import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs"
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import * as v from "valibot";
 import { contradictions } from "./contradictions.ts";
-import { handedOver } from "./credentials.ts";
+import { handedOver, isHandedOver } from "./credentials.ts";
 import { readTree, textBytesMax, type Tree } from "./document.ts";
 import { fillIn, lookUp, type Environment, type ReadSecret } from "./environment.ts";
 import { ConfigError, inOrder, pathText, quoted, type PathKey, type Position, type Problem } from "./problem.ts";
@@ -41,7 +41,10 @@ export function parseConfig(
 ): Loaded {
   const { file, folder, env, home } = place;
   const atHome = (path: string): string => absolute(path, folder, home);
-  const readSecretAt: ReadSecret = (path, must) => place.readSecret(handedOver(atHome(path), env), must);
+  const readSecretAt: ReadSecret = (path, must) => {
+    const file = handedOver(atHome(path), env);
+    return place.readSecret(file, isHandedOver(file, env) ? undefined : must);
+  };
 
   const tree = readTree(text, (value) => fillIn(value, env, readSecretAt));
   if (tree.value === undefined) throw new ConfigError(file, tree.problems);

@@ -1,8 +1,8 @@
 // `npm run build`: Medic as one file, for each architecture and edition, with checksums and a list of what is in it. From
 // what npm offers alone. Progress goes to standard error, the files made to standard output.
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packing } from "../../core/packing/packing.ts";
 import { makeBundle } from "./bundle.ts";
@@ -18,7 +18,8 @@ const usage = `usage: npm run build -- [--target x64,arm64] [--edition node,deno
   --out       the folder (default: dist)
   --parts     print what the bundle consists of, by size, and make nothing else
 
-Makes medic-<version>-linux-<x64|arm64>[-deno], SHA256SUMS over them, and medic-<version>.cdx.json (CycloneDX).`;
+Makes medic-<version>-linux-<x64|arm64>[-deno], medic-<version>.cdx.json (CycloneDX), and SHA256SUMS over them; install.sh
+and medic.service lie beside them.`;
 
 const options = {
   target: { type: "string", default: "x64,arm64" },
@@ -81,14 +82,23 @@ async function main(): Promise<number> {
   const list = join(out, `medic-${version}.cdx.json`);
   writeFileSync(list, `${JSON.stringify(sbomOf(root, medic, bundle.packages, runtimes), null, 2)}\n`);
   files.push(list);
+  // Whoever has the folder has all that an installation needs.
+  for (const file of ["scripts/install.sh", "scripts/deploy/medic.service"]) {
+    files.push(join(out, basename(file)));
+    copyFileSync(join(root, file), join(out, basename(file)));
+  }
   writeChecksums(out, version);
   for (const file of [...files, join(out, "SHA256SUMS")]) process.stdout.write(`${relative(process.cwd(), file)}\n`);
   return 0;
 }
 
-/** Over all that lies there of this version, also what an earlier call made. */
+/** Over all that lies there of this version, also what an earlier call made, and what installs it. */
 function writeChecksums(folder: string, version: string): void {
-  const names = readdirSync(folder).filter((name) => name.startsWith(`medic-${version}`) && !name.endsWith(".part"));
+  const isPart = (name: string): boolean =>
+    name === "install.sh" ||
+    name === "medic.service" ||
+    (name.startsWith(`medic-${version}`) && !name.endsWith(".part"));
+  const names = readdirSync(folder).filter(isPart);
   const lines = names.toSorted().map((name) => {
     const digest = createHash("sha256").update(readFileSync(join(folder, name))).digest("hex"); // prettier-ignore
     return `${digest}  ${name}\n`;

@@ -29,6 +29,7 @@ const packages: Record<string, string> = {
   "util-linux": "/usr/bin/flock",
   iproute2: "/usr/bin/ss",
   nginx: "/usr/sbin/nginx",
+  shellcheck: "/usr/bin/shellcheck",
   chromium: "/usr/bin/chromium",
   "qemu-user": "/usr/bin/qemu-aarch64",
   "libc6-arm64-cross": "/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1",

@@ -46,7 +46,10 @@ export const pluginRecord = defineVerb({
     const versions = versionsOf(args.versions);
     const file = fileFor(equipped, context, known.name, args.out);
     const { config, catalog } = equipped;
-    await requireKeys(Object.values(config.hosts).filter(({ name }) => name === args.host));
+    await requireKeys(
+      Object.values(config.hosts).filter(({ name }) => name === args.host),
+      context.env,
+    );
     const agentSocket = context.env["SSH_AUTH_SOCK"];
     const journal = createMemoryJournal({ now: Date.now });
     const hands = composeHands({ config, catalog, journal, log: silent, agentSocket });
