@@ -27,6 +27,7 @@ import { pluginDescribe, pluginList } from "./plugin/list.ts";
 import { pluginNew } from "./plugin/new.ts";
 import { pluginRecord } from "./plugin/record.ts";
 import { pluginTest } from "./plugin/test.ts";
+import { selftest } from "./selftest.ts";
 import { serve } from "./serve.ts";
 import { token } from "./token.ts";
 import { tool } from "./tool.ts";
@@ -119,6 +120,7 @@ function commandTree(context: Context, answered: (code: ExitCode) => void): Comm
       audit,
       backup: toCommand(backup, context, answered),
       healthcheck: toCommand(healthcheck, context, answered),
+      selftest: toCommand(selftest, context, answered),
       maintenance: toCommand(maintenance, context, answered),
       notify,
       token: toCommand(token, context, answered),

@@ -65,3 +65,10 @@ export function holdOf({ labels }: Alert): string | undefined {
   const label = HOLD_LABELS.find((name) => Object.hasOwn(labels, name) && labels[name] === "true");
   return label === undefined ? undefined : `the alert has the label ${label}="true"`;
 }
+
+/** The label of `medic selftest`'s own alert. It points to no host, whatever rules there are, and nobody is told of it. */
+export const CANARY_LABEL = "medic_selftest";
+
+export function isCanary({ labels }: Alert): boolean {
+  return Object.hasOwn(labels, CANARY_LABEL);
+}

@@ -1,5 +1,6 @@
 // Tells the owner's channels of changes. It listens to the journal and never stands in anybody's way: a channel that is
 // down has a queue of its own (lane.ts), of at most one message an incident. It refuses to know what changes an incident.
+import { isCanary } from "../incident/alert.ts";
 import type { IncidentRecord, JournalEvent } from "../incident/incident.ts";
 import type { Journal } from "../incident/journal.ts";
 import type { Log } from "../log.ts";
@@ -30,7 +31,7 @@ export function createOutbox(parts: OutboxParts): Outbox {
   const lanes = new Map<string, Lane>();
   /** Whoever runs a fix by hand, or only asks, sees what becomes of it. */
   const worthTelling = (record: IncidentRecord | undefined): record is IncidentRecord =>
-    record !== undefined && record.byHand !== true && record.onlyPlans !== true;
+    record !== undefined && record.byHand !== true && !isCanary(record.alert) && record.onlyPlans !== true;
   const laneParts: LaneParts = {
     record: (incident, event) => void journal.append([{ ...event, incident }]),
     messageOf: (event) => {
