@@ -35,12 +35,19 @@ export function createObserver(parts: ObserverParts): Observer {
 
   async function follow(incident: string, unfixed: Unfixed): Promise<void> {
     try {
-      parts.record(incident, await outcomeOf(parts, unfixed, stop.signal));
+      parts.record(incident, await outcomeOf(parts, unfixed, stop.signal).catch((error) => broken(unfixed, error)));
     } catch (error) {
       if (!stop.signal.aborted) parts.log.error("observation_failed", { incident, error: messageOf(error) });
     } finally {
       running.delete(incident);
     }
+  }
+
+  /** By the plugin's own fault: looking again would break again. */
+  function broken({ fix, plannedAtMs }: Unfixed, error: unknown): Observation {
+    stop.signal.throwIfAborted();
+    const why = `its plugin could not judge what it saw: ${messageOf(error)}`;
+    return { tool: fix.name, came: "unseen", why, seconds: (parts.now() - plannedAtMs) / 1000 };
   }
 
   return {

@@ -81,6 +81,15 @@ describe("the observer", () => {
     assert.match(observation.why, /could not be asked within 20 s: lamp: no route/);
   });
 
+  it("says that nobody could see it when its plugin breaks on what is there", async () => {
+    const { observer, unfixed, seen, recorded } = observing(() => ({ on: true, run: "2" }));
+    const fix = { ...unfixed.fix, healthy: () => assert.fail("no such key") };
+    observer.observe("i1", { ...unfixed, fix });
+    await recorded;
+    assert.equal(seen[0]?.came, "unseen");
+    assert.match(seen[0]?.why ?? "", /its plugin could not judge what it saw: no such key/);
+  });
+
   it("takes the owner's limits.stable as the longest it waits", async () => {
     const lamp = (seconds: number): Lamp => ({ on: seconds < 3, run: "1" });
     assert.equal((await came(lamp, { stableMax: 1 })).came, "recovered");
