@@ -81,6 +81,10 @@ describe("a journal of the first form", () => {
     assert.deepEqual(journal.verify(), { intact: true, events: 5 });
     assert.equal(journal.incident("i1")?.state.is, "resolved");
     assert.deepEqual(journal.findLive("nexus/docker:scrypted")?.target, target);
+    assert.deepEqual(
+      journal.holding(alert().fingerprint).map(({ id }) => id),
+      ["i2"],
+    );
     assert.equal(journal.append([{ incident: "i2", kind: "dismissed", reason: "x" }])[0]?.sequence, 6);
     assert.throws(() => journal.append([{ incident: "i3", kind: "dismissed", reason: "x" }]), /Cannot replay/);
     journal.close();

@@ -41,7 +41,7 @@ const STORED = 480;
 describe("500 alerts in a few seconds, with the model down", () => {
   it("are all answered and stored, also over kill -9, and end healed or with a person: connection refused", async () => {
     await using evening = await startEvening("http://127.0.0.1:1");
-    const first = await evening.serve();
+    await using first = await evening.serve();
     await evening.rage(first);
     await first.kill();
     const journal = openJournal(evening.data, { now: Date.now });
