@@ -81,7 +81,10 @@ async function atServe(
   progress: (event: JournalEvent) => void,
 ): Promise<Told> {
   const note = readNote(folder) as ServeNote;
-  const answer = await callServe(note, "/incidents", { method: "POST", body: wanted, signal: context.stop });
+  const { dryRun, ...where } = wanted;
+  // Left out where it is not asked for: a serve of before an update knows no such thing.
+  const body = dryRun ? wanted : where;
+  const answer = await callServe(note, "/incidents", { method: "POST", body, signal: context.stop });
   if (answer.status !== 202) throw new UsageError(errorOf(answer.body));
   const { id } = (answer.body as { incident: { id: string } }).incident;
   const journal = readJournal(folder, { now: Date.now });

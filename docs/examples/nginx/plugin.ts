@@ -1,6 +1,18 @@
 // The plugin for nginx, written with docs/plugins.md alone: its configuration is tested before anything is restarted, since a
 // restart with a broken one ends the server that still runs with the old one.
-import { call, definePlugin, diagnostic, fix, look, matches, need, refuse, runbook, unavailable } from "medic/plugin";
+import {
+  call,
+  definePlugin,
+  diagnostic,
+  fix,
+  look,
+  matches,
+  mayHaveRun,
+  need,
+  refuse,
+  runbook,
+  unavailable,
+} from "medic/plugin";
 import type { Command, Decision, Inquiry } from "medic/plugin";
 import { systemdJournal, systemdStatus } from "medic/plugins/systemd";
 import * as v from "valibot";
@@ -107,7 +119,7 @@ export const nginxNotServing = runbook({
       return { escalate: `its configuration is broken: ${where}${config.why}${still}` };
     }
     if (status.active === "active" && probe.answers) return { well: `it answers with ${probe.code}` };
-    if (incident.attempts.length > 0) return yield* lastWords(unit, status.active);
+    if (incident.attempts.some(mayHaveRun)) return yield* lastWords(unit, status.active);
     return { fix: call(nginxRestart, {}) };
   },
 });
