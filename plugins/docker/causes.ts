@@ -24,7 +24,9 @@ export function* withLastWords(name: string, why: string): Inquiry<string> {
   const last = said.slice(-3).map((line) => brief(line, 160));
   const unreadable = "unavailable" in logs && /logging driver/.test(logs.unavailable) ? `; ${logs.unavailable}` : "";
   const words = last.length === 0 ? `${why}${unreadable}` : `${why}; it said last: ${last.join(" | ")}`;
-  return yield* withCause(name, words, said);
+  // A stack's end says that it died; why, a line above it.
+  const all = "lines" in logs ? [...logs.lines, ...logs.diedSaying] : [];
+  return yield* withCause(name, words, all);
 }
 
 /** Adds what the host shows of a port that is taken or a disk that is full, where the words speak of one. */

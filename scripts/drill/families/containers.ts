@@ -193,7 +193,7 @@ docker run -d --name drill-behind --network container:drill-server ${always} ${i
     alert: { ...down, service: "drill-dying" },
     expected: "escalated",
     fixes: ["docker_start"],
-    says: ['ended again with 4, and under restart policy "no"'],
+    says: ["was started and is down again", "code 4"],
     subjects: ["drill-dying"],
     withinSeconds: 20,
     break: `${start("drill-dying", "--restart no", "exit 4")}
