@@ -4,7 +4,7 @@
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
 import { composeObjection, composeUp, dockerComposeConfig } from "./compose.ts";
-import { endedOnPurpose, isWell, objectionTo, pending } from "./fixes.ts";
+import { endedOnPurpose, isWell, objectionTo, overFor, pending } from "./fixes.ts";
 import { byName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus, runOf } from "./status.ts";
@@ -41,9 +41,8 @@ export const dockerComposeUp = fix({
   },
   marker: ({ status }) => runOf(status),
   pending,
-  // Compose may be pulling an image, and nothing shows it.
-  settleSeconds: 300,
   healthy: ({ status }) => isWell(status),
+  hopeless: ({ status }, before) => overFor(status, before.status),
   withinSeconds,
   stableSeconds: 30,
   timeoutSeconds: 600,

@@ -190,18 +190,17 @@ export function endedOnPurpose(status: Container): boolean {
   return status.state === "exited" && status.restartPolicy === "no" && (status.exit === 0 || status.exit === 143);
 }
 
-/** Runs, and passes its health check where it has one. */
 /** Why a run that was begun since is over for good: it ended, and docker starts it no more. One that loops may yet stand. */
-function overFor(status: ContainerStatus, before: ContainerStatus): string | undefined {
-  if (!status.exists || !before.exists || status.startedAt === before.startedAt || status.state !== "exited") {
-    return undefined;
-  }
+export function overFor(status: ContainerStatus, before: ContainerStatus): string | undefined {
+  if (!status.exists || status.state !== "exited") return undefined;
+  if (before.exists && status.startedAt === before.startedAt) return undefined;
   const { name, exit, restartPolicy } = status;
   // `on-failure` is over when it has tried as often as it may, or ended well; docker says "restarting" until then.
   if (restartPolicy !== "no" && restartPolicy !== "on-failure") return undefined;
   return `"${name}" ended again with ${exit}, and under restart policy "${restartPolicy}" docker does not start it`;
 }
 
+/** Runs, and passes its health check where it has one. */
 export function isWell(status: ContainerStatus): boolean {
   return status.exists && status.running && (status.health === "none" || status.health === "healthy");
 }

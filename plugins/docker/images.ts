@@ -37,7 +37,6 @@ export const dockerPull = fix({
   healthy: ({ gone }) => gone.hasImage === true,
   withinSeconds: 30,
   stableSeconds: 0,
-  settleSeconds: 300,
   timeoutSeconds: 900,
 });
 

@@ -63,8 +63,6 @@ export const dockerRecreate = fix({
   },
   marker: ({ status }) => runOf(status),
   pending,
-  // The host may be waiting for the old program to end, or for the new one to be well.
-  settleSeconds: 300,
   // What was gone back from runs well, and is no recreated container.
   healthy: (now, before) => isWell(now.status) && runsWhatItShould(now, before),
   withinSeconds: wellWithinSeconds,

@@ -83,7 +83,6 @@ export const scryptedBackup = fix({
     newest !== null && newest.isZip && newest.bytes > 0 && newest.path !== before.backups.newest?.path,
   withinSeconds: 30,
   stableSeconds: 0,
-  settleSeconds: 300,
   timeoutSeconds: 300,
 });
 

@@ -38,8 +38,6 @@ export const scryptedComposeUp = fix({
   marker: ({ status }) => status.run ?? undefined,
   healthy: ({ status, probe }) => isWell(status, probe),
   withinSeconds: 600,
-  // Compose may be pulling its image, and nothing shows it.
-  settleSeconds: 300,
   stableSeconds: 120,
   timeoutSeconds: 600,
 });
