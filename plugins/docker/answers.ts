@@ -40,6 +40,11 @@ export function blind(result: Result): Unavailable | undefined {
   return line === undefined ? undefined : unavailable(line.trim());
 }
 
+/** The newest of what it printed is kept: a list whose beginning is lost misses somebody, and nobody knows whom. */
+export function tooLong({ cutBytes }: Result): Unavailable | undefined {
+  return cutBytes > 0 ? unavailable(`its answer is too long: the first ${cutBytes} bytes of it are lost`) : undefined;
+}
+
 /** The client's words for a daemon that does not answer: up to docker 28, and since 29. */
 export function isDaemonDown(text: string): boolean {
   return /Cannot connect to the Docker daemon|failed to connect to the docker API/i.test(text);

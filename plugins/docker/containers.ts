@@ -3,7 +3,7 @@
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood } from "./answers.ts";
+import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood, tooLong } from "./answers.ts";
 import { byName, containerName } from "./inputs.ts";
 
 const listed = v.object({
@@ -33,6 +33,8 @@ export const dockerList = diagnostic({
   ],
   parse(result): { containers: Listed[] } | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const lost = tooLong(result);
+    if (lost !== undefined) return lost;
     const containers = jsonLines(result.stdout, listed)?.map((line) => ({ ...line, id: line.id.slice(0, 12) }));
     if (containers === undefined) return notUnderstood(result);
     return { containers: containers.toSorted((one, other) => one.name.localeCompare(other.name)) };
@@ -263,6 +265,8 @@ export const dockerStats = diagnostic({
   parse(result, { name }): { containers: Usage[] } | Unavailable {
     if (isMissing(result.stderr)) return { containers: [] };
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const lost = tooLong(result);
+    if (lost !== undefined) return lost;
     const all = jsonLines(result.stdout, usage);
     if (all === undefined) return notUnderstood(result);
     const rows = all.filter((row) => name === undefined || row.name === name);

@@ -3,7 +3,7 @@
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, jsonLines, notUnderstood, timeOf } from "./answers.ts";
+import { blind, jsonLines, notUnderstood, timeOf, tooLong } from "./answers.ts";
 import { byName } from "./inputs.ts";
 
 const happened = v.object({ time: v.number(), what: v.string(), name: v.string(), image: v.string() });
@@ -35,6 +35,8 @@ echo --medic:end`,
   parse(result, { name }): Gone | Unavailable {
     const parts = sections(result.stdout);
     if (parts["end"] === undefined) return blind(result) ?? unavailable(result);
+    const lost = tooLong(result);
+    if (lost !== undefined) return lost;
     const events = jsonLines(parts["events"] ?? "", happened);
     const images = jsonLines(parts["images"] ?? "", tagged);
     if (events === undefined || images === undefined) return notUnderstood(result);

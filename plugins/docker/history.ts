@@ -83,7 +83,9 @@ function ofDeath(lines: readonly string[], { state, startedAt, finishedAt }: Log
 
 /** Drops the lines of earlier runs. The first words of a run are a little older than its StartedAt. */
 function ofRun(lines: readonly string[], startedAt: string | undefined): readonly string[] {
-  const from = Date.parse(startedAt ?? "") - 2000;
+  // The beginning of a long answer is lost, and with it when it started: its newest lines are what there is.
+  if (startedAt === undefined) return lines;
+  const from = Date.parse(startedAt) - 2000;
   const first = lines.findIndex((line) => Date.parse(line.split(" ", 1)[0] ?? "") >= from);
   return first < 0 ? [] : lines.slice(first);
 }
@@ -123,7 +125,10 @@ export const dockerEvents = diagnostic({
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
     const all = happenings(result.stdout, name);
     if (all === undefined) return notUnderstood(result);
-    return { events: all.slice(-eventsMax), older: Math.max(0, all.length - eventsMax) };
+    return {
+      events: all.slice(-eventsMax),
+      older: Math.max(0, all.length - eventsMax) + (result.cutBytes > 0 ? 1 : 0),
+    };
   },
 });
 const eventsMax = 200;

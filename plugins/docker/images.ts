@@ -3,7 +3,7 @@
 import { call, diagnostic, fix, refuse, script, sections, unavailable } from "medic/plugin";
 import type { Inquiry, Plan, Refusal, Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, bytesOf, jsonLines, notUnderstood } from "./answers.ts";
+import { blind, bytesOf, jsonLines, notUnderstood, tooLong } from "./answers.ts";
 import { dockerGone } from "./gone.ts";
 import { byName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
@@ -65,6 +65,8 @@ echo --medic:end
 exit 0`),
   parse(result): Dangling | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const lost = tooLong(result);
+    if (lost !== undefined) return lost;
     const parts = sections(result.stdout);
     const listed = jsonLines(parts[""] ?? "", dangling);
     const kinds = jsonLines(parts["cache"] ?? "", cache);

@@ -3,7 +3,7 @@
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood } from "./answers.ts";
+import { blind, bytesOf, isMissing, isNamed, jsonLines, notUnderstood, tooLong } from "./answers.ts";
 import { byName, containerName, port } from "./inputs.ts";
 
 const sample = v.object({
@@ -182,6 +182,8 @@ echo "$code"`,
     ),
   parse(result, input): { containers: string[]; listeners: Listener[] | null } | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const lost = tooLong(result);
+    if (lost !== undefined) return lost;
     const parts = sections(result.stdout);
     const containers = jsonLines(parts[""] ?? "", publishing);
     if (containers === undefined) return notUnderstood(result);

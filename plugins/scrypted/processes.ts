@@ -1,7 +1,7 @@
 // What Scrypted runs and holds: its processes, its ports, mDNS, its logs. Knows no policy.
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import type { Unavailable } from "medic/plugin";
-import { blind, brief, isMissing, lines, listenersOf, processesOf, since } from "medic/plugins/docker";
+import { blind, brief, isMissing, lines, listenersOf, processesOf, since, tooLong } from "medic/plugins/docker";
 import type { Listener } from "medic/plugins/docker";
 import * as v from "valibot";
 import { hostOf, securePort } from "./options.ts";
@@ -29,6 +29,8 @@ ps -eo pid,ppid,rss,pcpu,etimes,args`,
     ),
   parse(result): PluginProcesses | Unavailable {
     if (result.exit !== 0) return blind(result) ?? unavailable(result);
+    const lost = tooLong(result);
+    if (lost !== undefined) return lost;
     const host = sections(result.stdout)["host"];
     const shown = processesOf(host ?? result.stdout);
     // On the host there are others, and a "child" of somebody else is no plugin.
@@ -65,7 +67,8 @@ export const scryptedPorts = diagnostic({
   input: v.strictObject({}),
   command: () => ["root", "ss", "-H", "-ltunp"],
   parse(result, _input, options: ScryptedOptions): Ports | Unavailable {
-    if (result.exit !== 0) return unavailable(result);
+    const lost = result.exit === 0 ? tooLong(result) : unavailable(result);
+    if (lost !== undefined) return lost;
     const host = hostOf(options);
     const listeners = listenersOf(result.stdout).filter(
       (listener) => listener.protocol === "tcp" && serves(listener.address, host),
@@ -97,7 +100,8 @@ export const scryptedMdns = diagnostic({
   input: v.strictObject({}),
   command: () => ["root", "ss", "-H", "-ltunp"],
   parse(result): { listeners: Listener[]; avahi: boolean; scrypted: boolean } | Unavailable {
-    if (result.exit !== 0) return unavailable(result);
+    const lost = result.exit === 0 ? tooLong(result) : unavailable(result);
+    if (lost !== undefined) return lost;
     const listeners = listenersOf(result.stdout).filter(({ protocol, port }) => protocol === "udp" && port === 5353);
     return {
       listeners,
