@@ -1,13 +1,7 @@
 // What a dry run saw after a fix that it planned and did not run: how that is written down, and which plans an earlier
 // process left unseen. Knows no host.
 import { incidentKey } from "./alert.ts";
-import {
-  dismissal,
-  type IncidentEvent,
-  type JournalEvent,
-  type Observation,
-  type PlannedInDryRun,
-} from "./incident.ts";
+import { dismissal, type JournalEvent, type Observation, type PlannedInDryRun } from "./incident.ts";
 import type { Journal } from "./journal.ts";
 
 /** A plan of which nobody has seen yet what became of the service without it. */
@@ -36,7 +30,7 @@ export function endObserved(journal: Pick<Journal, "append" | "events" | "incide
   const record = journal.incident(incident);
   if (record?.state.is !== "escalated" || record.dryRun !== true) return;
   const seen = roundOf(journal.events(incident)).find((event) => event.kind === "plan-observed");
-  if (seen?.kind !== "plan-observed") return;
+  if (seen === undefined) return;
   if (seen.came === "recovered") journal.append([{ incident, kind: "resolved", by: "itself", why: seen.why }]);
   else if (record.onlyPlans === true) journal.append(dismissal(record, `${record.state.reason}; ${seen.why}`));
 }
@@ -47,7 +41,7 @@ export function leftPlans(journal: Pick<Journal, "events" | "incidents">): LeftP
   return waiting.flatMap(({ id: incident, dryRun, target }) => {
     if (dryRun !== true || "unclear" in target) return [];
     const round = roundOf(journal.events(incident));
-    const planned = plannedIn(round);
+    const planned = round.find((event) => event.kind === "fix-planned");
     if (planned === undefined || round.some(({ kind }) => kind === "plan-observed")) return [];
     const { host } = target;
     return [{ incident, key: incidentKey(target), host, planned, plannedAtMs: Date.parse(planned.at) }];
@@ -59,21 +53,15 @@ function roundOf(events: readonly JournalEvent[]): readonly JournalEvent[] {
   return events.slice(1 + events.findLastIndex(({ kind }) => kind === "reopened"));
 }
 
-function plannedIn(events: readonly JournalEvent[]): (JournalEvent & { kind: "fix-planned" }) | undefined {
-  return events.find((event) => event.kind === "fix-planned");
-}
-
 /** By a Medic that may: what it did is nothing that came by itself. */
 function wasFixed(
   journal: Pick<Journal, "events" | "fixesSince" | "incident">,
   incident: string,
   { came, tool }: Observation,
 ): boolean {
-  const record = journal.incident(incident);
-  const isPlan = (event: IncidentEvent): boolean => event.kind === "fix-planned" && event.tool === tool;
-  const planned = journal.events(incident).findLast(isPlan);
-  if (came === "unseen" || record === undefined || "unclear" in record.target) return false;
-  if (planned?.kind !== "fix-planned") return false;
-  const of = { key: incidentKey(record.target), touches: planned.touches };
-  return journal.fixesSince(record.target.host, of, Date.parse(planned.at)).service > 0;
+  const target = journal.incident(incident)?.target;
+  const planned = journal.events(incident).findLast((event) => event.kind === "fix-planned" && event.tool === tool);
+  if (came === "unseen" || planned?.kind !== "fix-planned" || target === undefined || "unclear" in target) return false;
+  const of = { key: incidentKey(target), touches: planned.touches };
+  return journal.fixesSince(target.host, of, Date.parse(planned.at)).service > 0;
 }
