@@ -48,20 +48,28 @@ const ofEvent = lineOf('index .Actor.Attributes "name"', ".Actor.Attributes");
 
 // The files are read as the login; where that may not, as root. Of what compose makes of them only the service's image is
 // told: the rest holds secrets. Compose 1 writes the files' names relative to the folder. Labels may come with an image, from
-// anybody: what goes into sed is letters.
-const text = `found=$(root docker container inspect --format '${ofContainer}' -- "$1")
-if [ -z "$found" ]; then
+// anybody: what goes into sed is letters, and an image that names compose files (compose gives it none) is believed nothing.
+const text = `destroyed() {
   now=$(date +%s)
-  found=$(root docker events --since "$(( $now - 86400 ))" --until "$(( $now + 1 ))" --filter type=container --filter event=destroy --filter "container=$1" --format '${ofEvent}' | tail -n 1)
+  root docker events --since "$(( $now - 86400 ))" --until "$(( $now + 1 ))" --filter type=container --filter event=destroy --filter "container=$2" --format "$1" | tail -n 1
+}
+found=$(root docker container inspect --format '${ofContainer}' -- "$1")
+if [ -n "$found" ]; then
+  image=$(root docker container inspect --format '{{.Image}}' -- "$1")
+else
+  found=$(destroyed '${ofEvent}' "$1")
+  image=$(destroyed '{{index .Actor.Attributes "image"}}' "$1")
   echo --medic:gone
 fi
+brought=$(root docker image inspect --format '{{index .Config.Labels "${prefix}project.config_files"}}' -- "$image" 2>/dev/null)
 printf '%s\\n' "$found"
 project=$(printf '%s\\n' "$found" | cut -f 2)
 service=$(printf '%s\\n' "$found" | cut -f 3)
 folder=$(printf '%s\\n' "$found" | cut -f 5)
 files=$(printf '%s\\n' "$found" | cut -f 6)
 environment=$(printf '%s\\n' "$found" | cut -f 7)
-case "$project$service" in *[!a-zA-Z0-9_.-]*) echo --medic:odd; exit 0 ;; esac
+case "$project$service" in *[!a-zA-Z0-9_.-]*) brought=odd ;; esac
+if [ -n "$brought" ]; then echo --medic:odd; exit 0; fi
 if [ -n "$files" ]; then
   echo --medic:siblings
   root docker container ls --all --quiet --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False
