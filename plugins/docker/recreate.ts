@@ -8,10 +8,14 @@ import { composeCommand, composeLine, composeObjection, dockerComposeConfig } fr
 import type { Compose } from "./compose.ts";
 import { dockerImage, dockerInspect } from "./containers.ts";
 import type { Inspected } from "./containers.ts";
+import { dockerDaemon } from "./daemon.ts";
+import type { Daemon } from "./daemon.ts";
 import { isWell, objectionTo, pending } from "./fixes.ts";
+import type { NetworkStatus } from "./fixes.ts";
 import { byName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus, runOf } from "./status.ts";
+import { dockerNetwork } from "./surroundings.ts";
 
 const watch = ({ name }: { name: string }) => ({
   status: call(dockerStatus, { name }),
@@ -30,7 +34,11 @@ export const dockerRecreate = fix({
   *plan({ name }, _options: DockerOptions, { status, image }): Inquiry<Plan | Refusal> {
     const objection = objectionTo(status, name);
     if (objection !== undefined || !status.exists || !image.exists) return refuse(objection ?? "it is gone");
-    const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
+    const { config, network, daemon } = yield* need({
+      config: call(dockerComposeConfig, { name }),
+      network: call(dockerNetwork, { name }),
+      daemon: call(dockerDaemon, {}),
+    });
     const { compose } = config;
     if (compose === null) {
       const { settings } = yield* need({ settings: call(dockerInspect, { name }) });
@@ -38,6 +46,8 @@ export const dockerRecreate = fix({
     }
     const wrong = composeObjection(name, config);
     if (wrong !== undefined) return refuse(wrong);
+    const left = objectionAround(compose, network, daemon);
+    if (left !== undefined) return refuse(left);
     if (image.runs === null)
       return refuse(`the image "${name}" runs is not on the host any more: there is no way back`);
     if (compose.image !== null && compose.image !== status.image) {
@@ -69,6 +79,21 @@ export const dockerRecreate = fix({
   stableSeconds: 30,
   timeoutSeconds: 1800,
 });
+
+/** What making it anew would break, or what would break that. */
+function objectionAround(compose: Compose, network: NetworkStatus, daemon: Daemon): string | undefined {
+  if (network.exists && network.dependents.length > 0) {
+    return (
+      `"${network.dependents.join('", "')}" use its network, and a new container has another one. ` +
+      `Run, for all at once: ${composeLine(compose, "up", "-d", "--force-recreate")}`
+    );
+  }
+  // It looks for what newer daemons do not tell of an image (KeyError: ContainerConfig), after it has put the old one aside.
+  if (compose.program === "docker-compose" && Number.parseInt(daemon.version ?? "", 10) >= 25) {
+    return `docker-compose ${compose.version} breaks off when it makes a container anew on docker ${daemon.version}: install the compose plugin`;
+  }
+  return undefined;
+}
 
 type Seen = Found<ReturnType<typeof watch>>;
 
