@@ -151,6 +151,8 @@ class OneDesk implements Desk {
   }
 
   #takeUpLeft(record: IncidentRecord): State["is"] | undefined {
+    // Its end is the turn's to write.
+    if (this.#turns.has(record.id)) return record.state.is;
     const now = leftBehind(this.#parts.journal, record);
     if (now !== undefined && isActive(now.state)) this.#offer(now);
     return now?.state.is;

@@ -361,8 +361,26 @@ describe("POST /incidents", () => {
     assert.equal(host.incident.key, "nexus/-");
   });
 
+  it("opens one of its own for a dry run, for whoever may operate and nobody else", async () => {
+    const { post, journal } = frontDoor();
+    const wanted = { host: "nexus", service: "scrypted", dryRun: true };
+    const { incident } = await answer(await post("/incidents", wanted), 202, shapes.investigationShape);
+    assert.equal(incident.key, `nexus/docker:scrypted/dry-run/${incident.id}`);
+    assert.equal(journal.incident(incident.id)?.onlyPlans, true);
+    const other = await answer(await post("/incidents", { ...wanted, dryRun: false }), 202, shapes.investigationShape);
+    assert.equal(other.incident.key, "nexus/docker:scrypted");
+    const reader = frontDoor({ roles: ["read", "intake"] });
+    await refused(await reader.post("/incidents", wanted), 403, /needs operate/);
+    assert.deepEqual(reader.journal.incidents(), []);
+  });
+
   it("refuses what is not in hosts.yaml, and what it does not understand", async () => {
     const { post, journal } = frontDoor();
+    await refused(
+      await post("/incidents", { host: "nexus", dryRun: "no" }),
+      400,
+      /"dryRun" in the body: expected true/,
+    );
     await refused(await post("/incidents", { host: "vega" }), 404, /hosts.yaml has no host "vega"/);
     await refused(
       await post("/incidents", { host: "nexus", service: "nobody" }),
