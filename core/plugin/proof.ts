@@ -14,7 +14,15 @@ export function proofProblems(fix: Fix, cases: readonly Shown[]): string[] {
     ...(seen.has(false) ? [] : ["no case shows it not healthy afterwards"]),
     ...changeProblems(fix, cases),
     ...hopelessProblems(fix, cases),
+    ...tracesProblems(fix, cases),
   ];
+}
+
+/** What is read out of a log of the host has to be seen both ways: a service that is being changed, and one that is not. */
+function tracesProblems({ traces }: Fix, cases: readonly Shown[]): string[] {
+  if (traces === undefined) return [];
+  const seen = new Set(cases.map(({ one }) => one.pending));
+  return [true, false].flatMap((is) => (seen.has(is) ? [] : [`has traces, and no case shows what is pending: ${is}`]));
 }
 
 /** Something has to tell a fix that worked from one that did nothing. */

@@ -310,6 +310,17 @@ const bads: readonly Bad[] = [
     edits: [inPlugin("  pending: ({ status })", "  hopeless: () => undefined,\n  pending: ({ status })")],
   },
   {
+    what: "asks for traces, and shows nowhere what they tell",
+    rule: "proof",
+    why: /no case shows what is pending: true/,
+    edits: [
+      inPlugin(
+        "  pending: ({ status })",
+        "  traces: () => ({ status: call(fanStatus, {}) }),\n  pending: ({ status })",
+      ),
+    ],
+  },
+  {
     what: "has a runbook that breaks where the host cannot tell",
     rule: "every-situation",
     why: /breaks.*TypeError/,
