@@ -21,9 +21,13 @@ export function* withLastWords(name: string, why: string): Inquiry<string> {
   const { logs } = yield* look({ logs: call(dockerLogs, { name, lines: 20 }) });
   // Docker may have started it again since: then its newest lines are of a run that has not died yet.
   const said = "lines" in logs ? (logs.diedSaying.length > 0 ? logs.diedSaying : logs.lines) : [];
-  const last = said.slice(-3).map((line) => brief(line, 160));
+  // A stack trace ends in braces and empty lines, which tell nobody anything.
+  const last = said.filter((line) => /\p{L}{2}/u.test(line.replace(/^\S+/, ""))).slice(-3);
   const unreadable = "unavailable" in logs && /logging driver/.test(logs.unavailable) ? `; ${logs.unavailable}` : "";
-  const words = last.length === 0 ? `${why}${unreadable}` : `${why}; it said last: ${last.join(" | ")}`;
+  const words =
+    last.length === 0
+      ? `${why}${unreadable}`
+      : `${why}; it said last: ${last.map((line) => brief(line, 160)).join(" | ")}`;
   // A stack's end says that it died; why, a line above it.
   const all = "lines" in logs ? [...logs.lines, ...logs.diedSaying] : [];
   return yield* withCause(name, words, all);
