@@ -31,12 +31,13 @@ export const dockerComposeUp = fix({
     const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
     const objection = composeObjection(name, config);
     if (objection !== undefined || config.compose === null) return refuse(objection ?? "");
-    const asks = options.onStopped === "ask" && status.exists && status.stoppedByPerson;
+    const asks = options.onStopped === "ask" && (!status.exists || status.stoppedByPerson);
+    const how = status.exists ? "stopped" : "removed";
     return {
       steps: [composeUp(config.compose)],
       touches: [name],
       withinSeconds: withinSeconds + (status.exists ? status.startPeriodSeconds : 0),
-      ...(asks ? { approval: `"${name}" was stopped through docker, and onStopped says to ask` } : {}),
+      ...(asks ? { approval: `"${name}" was ${how} through docker, and onStopped says to ask` } : {}),
     };
   },
   marker: ({ status }) => runOf(status),

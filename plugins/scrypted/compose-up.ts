@@ -28,11 +28,12 @@ export const scryptedComposeUp = fix({
     const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
     const objection = composeObjection(name, config);
     if (objection !== undefined || config.compose === null) return refuse(objection ?? "");
-    const asks = options.onStopped === "ask" && container?.stoppedByPerson === true;
+    const asks = options.onStopped === "ask" && (container === null || container.stoppedByPerson);
+    const how = container === null ? "removed" : "stopped";
     return {
       steps: [composeUp(config.compose)],
       touches: [name],
-      ...(asks ? { approval: `"${name}" was stopped through docker, and onStopped says to ask` } : {}),
+      ...(asks ? { approval: `"${name}" was ${how} through docker, and onStopped says to ask` } : {}),
     };
   },
   marker: ({ status }) => status.run ?? undefined,
