@@ -267,6 +267,9 @@ uninstall() {
   fi
   if [ -L "$bin" ]; then run rm -f -- "$bin"; fi
   if [ -d "$lib" ]; then run rm -rf -- "$lib"; fi
+  # What the smaller file unpacked.
+  cache=${XDG_CACHE_HOME:-$HOME/.cache}/medic
+  if [ -d "$cache" ]; then run rm -rf -- "$cache"; fi
   if [ "$system" = yes ]; then set -- "$settings" "$data"; else set -- "$HOME/.config/medic" "$HOME/.local/share/medic"; fi
   if [ "$purge" = no ]; then
     say "settings, keys and the journal stay where they are ($*); --uninstall --purge removes those"

@@ -184,11 +184,12 @@ describe("install.sh", () => {
       mkdirSync(join(file, ".."), { recursive: true });
       writeFileSync(file, "mine");
     }
+    mkdirSync(join(at.root, ".cache/medic/1.0.0"), { recursive: true });
     const gone = await at.run("--uninstall");
     assert.equal(gone.code, 0);
     assert.match(gone.stdout, /settings, keys and the journal stay/);
     assert.deepEqual(
-      ["bin/medic", "lib/medic"].filter((name) => existsSync(join(at.prefix, name))),
+      ["a prefix/bin/medic", "a prefix/lib/medic", ".cache/medic"].filter((name) => existsSync(join(at.root, name))),
       [],
     );
     assert.deepEqual(
