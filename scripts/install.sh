@@ -108,7 +108,8 @@ fetch() {
 
 download() {
   if command -v curl >/dev/null 2>&1; then
-    curl --fail --silent --show-error --location --output "$2" -- "$1" || fail "\"$1\" cannot be fetched"
+    # No redirect leads to where anybody could change it.
+    curl --fail --silent --show-error --location --proto-redir =https --output "$2" -- "$1" || fail "\"$1\" cannot be fetched"
   elif command -v wget >/dev/null 2>&1; then
     wget -q -O "$2" -- "$1" || fail "\"$1\" cannot be fetched"
   else
@@ -191,6 +192,7 @@ tidy() {
 }
 
 install_release() {
+  if [ -e "$bin" ] && [ ! -L "$bin" ]; then fail "\"$bin\" is not a link of Medic's. Move it away, or choose another --prefix"; fi
   if [ -z "$from" ] && [ -f "$here/SHA256SUMS" ]; then from=$here; fi
   : "${from:=$here/../dist}"
   from=${from%/}

@@ -147,6 +147,17 @@ describe("install.sh", () => {
     assert.equal((await at.run("--rollback")).code, 1);
   });
 
+  it("replaces no program of that name that is not its own", async () => {
+    using at = stage();
+    at.release("1.0.0");
+    mkdirSync(join(at.prefix, "bin"), { recursive: true });
+    writeFileSync(join(at.prefix, "bin/medic"), "mine");
+    const { code, stderr } = await at.install();
+    assert.equal(code, 1);
+    assert.match(stderr, /bin\/medic" is not a link of Medic's/);
+    assert.equal(readFileSync(join(at.prefix, "bin/medic"), "utf8"), "mine");
+  });
+
   it("leaves nothing that points to a first one that is not well", async () => {
     using at = stage();
     at.release("1.0.0", { text: standIn("1.0.0", true) });
