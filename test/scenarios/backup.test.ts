@@ -1,9 +1,10 @@
 // A copy of the journal and the question whether `serve` is well, as a person or a container asks for them.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { firing, startScenario, type Served } from "../support/scenario.ts";
 
 async function alertOf(service: string, { ask }: Served): Promise<void> {
@@ -68,6 +69,40 @@ describe("medic backup", () => {
       readdirSync(scenario.folder).filter((name) => name.startsWith("broken")),
       [],
     );
+  });
+});
+
+describe("the data folder of an older Medic", () => {
+  it("is refused to readers, taken over by serve with a copy of it kept, and goes on", async () => {
+    await using scenario = await startScenario();
+    const data = join(scenario.folder, "data");
+    mkdirSync(data, { mode: 0o700 });
+    // As that Medic left it: Scrypted was stopped and started again by it, and an alert named a host that it did not know.
+    const fixture = readFileSync(join(import.meta.dirname, "../fixtures/journal-form-1.sqlite.gz"));
+    writeFileSync(join(data, "journal.sqlite"), gunzipSync(fixture), { mode: 0o600 });
+    const early = await scenario.medic("incidents");
+    assert.equal(early.code, 2);
+    assert.match(early.stderr, /it is of an older form\. Start medic serve once/);
+
+    await using served = await scenario.serve();
+    type Shown = { incidents: { id: string; key: string; state: { is: string; by?: string } }[] };
+    const { incidents } = (await (await served.ask("/incidents")).json()) as Shown;
+    assert.deepEqual(
+      incidents.map(({ key, state }) => [key, state.is, state.by]),
+      [
+        ["?stranger/lamp", "escalated", undefined],
+        ["nexus/scrypted:scrypted", "resolved", "medic"],
+      ],
+    );
+    await alertOf("one", served);
+    const audited = (await scenario.medicJson("audit", "verify")) as { intact: boolean };
+    assert.equal(audited.intact, true);
+    await served.stop();
+    const kept = new DatabaseSync(join(data, "journal.sqlite.form-1"), { readOnly: true });
+    assert.equal(kept.prepare("PRAGMA user_version").get()?.["user_version"], 1);
+    kept.close();
+    const told = await scenario.medic("explain", incidents[1]?.id ?? "");
+    assert.match(told.stdout, /scrypted_restart[\s\S]*fixed/);
   });
 });
 

@@ -28,7 +28,7 @@ notify: [{ ntfy: { url: "${phone.url}", topic: medic }, on: [opened, resolved, e
 `,
     });
     await scenario.stopScrypted();
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     const answer = await selftest(scenario);
     assert.deepEqual(stepsOf(answer), ["running ok", "answered ok", "journaled ok", "ended ok"]);
     assert.deepEqual([answer.code, answer.well], [0, true]);
@@ -58,7 +58,7 @@ notify: [{ ntfy: { url: "${phone.url}", topic: medic }, on: [opened, resolved, e
 
   it("says that the journal cannot be written", async () => {
     await using scenario = await startScenario();
-    const served = await scenario.serve();
+    await using served = await scenario.serve();
     const database = new DatabaseSync(join(scenario.folder, "data", "journal.sqlite"));
     database.exec("BEGIN IMMEDIATE");
     const answer = await selftest(scenario);
