@@ -102,8 +102,8 @@ function countIn(tail: string): number {
 
 function commandOf(suite: Suite, files: readonly string[]): [string, string[]] {
   if (suite === "deno") return ["deno", ["test", "--allow-all", "--no-check", "--quiet", "--parallel", ...files]];
-  // Real hosts are shared by the lab's tests, and building takes both cores, so those files run one after the other. The others mostly wait: for clocks,
+  // Real hosts are shared by the lab's tests, so its files run one after the other. The others mostly wait: for clocks,
   // for servers of their own.
-  const atOnce = suite === "node" ? FILES_AT_ONCE : 1;
+  const atOnce = suite === "lab" ? 1 : FILES_AT_ONCE;
   return ["node", ["--test", "--test-reporter=spec", `--test-concurrency=${atOnce}`, ...files]];
 }

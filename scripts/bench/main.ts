@@ -1,6 +1,7 @@
 // `npm run bench -- <scenario>`: figures anybody can measure again. A scenario measures and returns values; printing,
 // saving and the exit code are here.
 import { parseArgs } from "node:util";
+import { benchBinary } from "./binary.ts";
 import { benchBurst } from "./burst.ts";
 import { Closing } from "./closing.ts";
 import { benchConnections, holds, type ConnectionsReport } from "./connections.ts";
@@ -26,6 +27,7 @@ const usage = `usage: npm run bench -- connections [--bursts 5,10,24,50,100] [--
        npm run bench -- scale [--connections 1000]   pooled connections in one process
          each of these with [--rounds 5] [--quick] [--json] [--save]
        npm run bench -- faults [--commands 10000] [--seed 1] [--json] [--save]   what breaks, and both sides' counts
+       npm run bench -- binary [--save]              one file for the edge: size, start, memory; into docs/binary.md
        npm run bench -- setup [--yes]                installs sshd and the peers
        npm run bench -- report                       writes docs/benchmarks/README.md from what --save kept
        npm run bench -- all                          all of these, saved, and the report
@@ -65,6 +67,7 @@ async function main(): Promise<number> {
     if (name === "connections" || name === "idle") return await against(name, values);
     if (name === "setup") return await setup(values.yes);
     if (name === "report") return writeReport();
+    if (name === "binary") return await binary(values.save);
     if (name === "faults") return await faults(values);
     const scenarios = withPeers(values);
     if (name === "all") return await runAll(values);
@@ -153,6 +156,12 @@ async function faults(values: Values): Promise<number> {
   print(values.json, report, faultsTable(report));
   if (values.save) save(report);
   return report.results.every(({ holds }) => holds) ? 0 : 1;
+}
+
+async function binary(isSaved: boolean): Promise<number> {
+  const text = await benchBinary(isSaved, (progress) => void process.stderr.write(`binary: ${progress}\n`));
+  process.stdout.write(`${text}\n`);
+  return 0;
 }
 
 /** Those that compare only designs, and run where there is no sshd too. */
