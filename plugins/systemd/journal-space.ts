@@ -1,7 +1,7 @@
 // How much disk the journal takes, and how full the disk below it is. Knows no policy.
 import { diagnostic, script, sections, unavailable } from "medic/plugin";
 import * as v from "valibot";
-import { bytesIn, showsOwnOnly } from "./journal.ts";
+import { bytesIn, ownOnly } from "./journal.ts";
 import { blind } from "./show.ts";
 
 export const systemdJournalSpace = diagnostic({
@@ -15,7 +15,8 @@ if [ -d /var/log/journal ]; then df -Pk /var/log/journal; else df -Pk /run/log/j
 echo "--medic:end"`),
   parse(result) {
     const said = sections(result.stdout);
-    if (showsOwnOnly(result)) return unavailable("this user may not read the journal: insufficient permissions");
+    const closed = ownOnly(result);
+    if (closed !== undefined) return closed;
     const bytes = bytesIn(said[""] ?? "");
     const disk = /^\S.*?\s+\d+\s+\d+\s+(\d+)\s+(\d+)%\s+(\/.*)$/m.exec(said["disk"] ?? "");
     if (bytes === undefined || disk === null) return blind(result) ?? unavailable(result);

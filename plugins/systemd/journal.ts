@@ -83,18 +83,18 @@ export const systemdJournalUsage = diagnostic({
   input: v.strictObject({}),
   command: () => ["journalctl", "--disk-usage"],
   parse(result) {
+    const closed = ownOnly(result);
+    if (closed !== undefined) return closed;
     const bytes = bytesIn(result.stdout);
-    if (showsOwnOnly(result)) return unavailable(ownOnly);
     if (bytes === undefined) return blind(result) ?? unavailable(result);
     return { bytes, says: bounded(result.stdout.trim()) };
   },
 });
 
-const ownOnly = "this user may not read the journal: insufficient permissions";
-
-/** journalctl shows a user's own messages to whoever may not see others', and says so beside. */
-export function showsOwnOnly({ stderr }: Result): boolean {
-  return /insufficient permissions|not seeing messages from/.test(stderr);
+/** journalctl shows only their own messages to those who may not see others', and says so beside. */
+export function ownOnly({ stderr }: Result): Unavailable | undefined {
+  if (!/insufficient permissions|not seeing messages from/.test(stderr)) return undefined;
+  return unavailable("this user may not read the journal: insufficient permissions");
 }
 
 /** "Archived and active journals take up 8.0M in the file system." → bytes. */
@@ -117,7 +117,8 @@ function mayNotRead(result: Result, reader: string | undefined, found: readonly 
   const nobody = blind(result);
   if (nobody !== undefined) return nobody;
   if (found.length > 0) return undefined;
-  if (showsOwnOnly(result)) return unavailable(ownOnly);
+  const closed = ownOnly(result);
+  if (closed !== undefined) return closed;
   const [id, groups = ""] = (reader ?? "").split("\n");
   if (id === undefined || id === "") return unavailable(result);
   if (id === "0" || groups.split(" ").some((group) => READERS.has(group))) {
