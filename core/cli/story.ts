@@ -107,7 +107,11 @@ export function eventLines(event: JournalEvent, paint: Paint): string[] {
     case "fix-dispatched":
       return [dispatchInWords(event.dispatch)];
     case "fix-judged":
-      return [`${outcomeInColour(event.outcome, paint)}: ${printable(event.why)}`, factsInWords(event.facts)];
+      return [
+        `${outcomeInColour(event.outcome, paint)}: ${printable(event.why)}`,
+        // An older Medic kept none.
+        ...("facts" in event ? [factsInWords(event.facts)] : []),
+      ];
     case "notification-sent":
       return [`told to ${event.channel}`];
     case "notification-given-up":
