@@ -15,6 +15,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { endBridges } from "./bridges.ts";
 import { containerNames, startContainers } from "./containers.ts";
 import { awaitHost, bootHost, containerProcess, controlGroup, endHost, hostFolder, hostLeader } from "./host.ts";
 import { sshdPort } from "./host-files.ts";
@@ -150,6 +151,7 @@ async function down(folder: string): Promise<number> {
   for (const ended of await Promise.allSettled([endMonitors(folder), ...all])) {
     if (ended.status === "rejected") failures.push(ended.reason);
   }
+  await endBridges().catch((error: unknown) => failures.push(error));
   for (const path of ["lab.json", "hosts.yaml", "known_hosts", "hosts", "data"]) {
     if (failures.length === 0) rmSync(join(folder, path), { recursive: true, force: true });
   }

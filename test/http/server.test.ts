@@ -132,9 +132,9 @@ describe("the listening server", () => {
   });
 
   it("says in one line that an address is not this machine's", async () => {
-    await assert.rejects(listen(frontDoor().app, { host: "192.0.2.1", port: 0 }), {
+    await assert.rejects(listen(frontDoor().app, { host: "203.0.113.1", port: 0 }), {
       name: "ListenError",
-      message: /^Cannot listen on "192.0.2.1:0": this machine has no such address. Set another/,
+      message: /^Cannot listen on "203.0.113.1:0": this machine has no such address. Set another/,
     });
   });
 

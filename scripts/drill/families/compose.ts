@@ -2,6 +2,7 @@
 // but one on the host itself.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { bridgeOption, documentationNetwork } from "../../lab/bridges.ts";
 import type { Drill } from "../drill.ts";
 
 const folder = "/srv/drill-compose";
@@ -81,8 +82,7 @@ ${project("drill-pulled", pulled, "network_mode: none")}`,
     says: ["runs and stays up"],
     subjects: ["drill-lost"],
     keepsRun: true,
-    // Addresses for documentation, on a bridge that leads nowhere.
-    prepare: `docker network create --internal --subnet 192.0.2.0/29 drill-net >/dev/null
+    prepare: `docker network create --internal --subnet ${documentationNetwork}.0/29 -o ${bridgeOption("lost").join("=")} drill-net >/dev/null
 docker run -d --name drill-lost --network drill-net --restart unless-stopped ${image} >/dev/null`,
     break: "docker network disconnect drill-net drill-lost",
     restore: "docker rm -f drill-lost; docker network rm drill-net",
@@ -98,7 +98,7 @@ docker run -d --name drill-lost --network drill-net --restart unless-stopped ${i
       "drill-netless",
       image,
       "networks: [inside]",
-      "networks: { inside: { internal: true, ipam: { config: [{ subnet: 192.0.2.8/29 }] } } }",
+      `networks: { inside: { internal: true, driver_opts: { ${bridgeOption("netless").join(": ")} }, ipam: { config: [{ subnet: ${documentationNetwork}.8/29 }] } } }`,
     ),
     break: `docker stop -t 1 drill-netless; docker network rm drill-compose_inside; docker start drill-netless || true`,
     approve: true,
