@@ -129,6 +129,18 @@ describe("medic init", () => {
     assert.equal((await world.medic(["config", "check"])).code, 0);
   });
 
+  it("takes the name self for this machine once: as it is, or as a host like any other", async () => {
+    await using world = await stage();
+    const named = world.named.replace("nexus=", "self=");
+    const both = await world.medic(["init", "--self", "--host", named, "--yes"]);
+    assert.equal(both.code, 0, both.stdout);
+    assert.match(both.stderr, /"self" is named twice/);
+    assert.match(world.text(), /\n {2}self:\n {4}transport: local\n/);
+    const host = await world.medic(["init", "--host", named, "--yes", "--force"]);
+    assert.equal(host.code, 0, host.stdout);
+    assert.match(world.text(), /\n {2}self:\n {4}address: 127\.0\.0\.1\n/);
+  });
+
   it("overwrites neither file without --force, and asks nobody before it knows that it may write", async () => {
     await using world = await stage();
     for (const name of ["hosts.yaml", "alertmanager.token"]) {

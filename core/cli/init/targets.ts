@@ -58,13 +58,16 @@ async function asked(identity: string | undefined, context: Context): Promise<Ta
     if (written === "") break;
     take(targets, entryOf(written, identity, context));
   }
-  targets.self = /^y(es)?$/i.test((await ask("Look after this machine too? [y/N] ")).trim());
+  if (!Object.hasOwn(targets.hosts, selfName)) {
+    targets.self = /^y(es)?$/i.test((await ask("Look after this machine too? [y/N] ")).trim());
+  }
   return targets;
 }
 
 function take(targets: Targets, more: Pick<Targets, "hosts" | "notes">): void {
   for (const [name, entry] of Object.entries(more.hosts)) {
-    if (name === selfName || Object.hasOwn(targets.hosts, name)) targets.notes.push(`"${name}" is named twice`);
+    if ((targets.self && name === selfName) || Object.hasOwn(targets.hosts, name))
+      targets.notes.push(`"${name}" is named twice`);
     else targets.hosts[name] = entry;
   }
   targets.notes.push(...more.notes);
