@@ -165,6 +165,8 @@ switch_to() {
   fi
   as=program
   if runs_as_unit; then as=unit; fi
+  : "${work:=$(mktemp -d)}"
+  : >"$work/began"
   mkdir -p -- "$prefix/bin"
   point "$lib/current" "releases/$1"
   point "$bin" "$lib/current"
@@ -177,8 +179,24 @@ switch_to() {
     fail "$1 does not run on this machine"
   }
   point "$lib/current" "$was"
+  if [ "$as" = unit ]; then put_journal_back; fi
   if is_well "$as"; then fail "$1 is not well: $(basename "$was") is in use again"; fi
-  fail "$1 is not well, and neither is $(basename "$was") now. If it says that a newer Medic wrote the journal, see \"A newer Medic and its journal\" in docs/install.md; else look at journalctl -u medic"
+  fail "$1 is not well, and neither is $(basename "$was") now. Look at journalctl -u medic"
+}
+
+# What the new one brought to a form of its own the old one cannot read: the copy that was kept then is the journal again, and
+# the newer one is kept beside it.
+put_journal_back() {
+  copy=$(find "$data" -maxdepth 1 -name 'journal.sqlite.form-*' -newer "$work/began" | head -n 1)
+  [ -n "$copy" ] || return 0
+  systemctl stop medic.service || :
+  newer=$data/newer-$(date +%Y%m%d-%H%M%S)
+  mkdir -- "$newer"
+  for file in journal.sqlite journal.sqlite-wal journal.sqlite-shm; do
+    if [ -e "$data/$file" ]; then mv -- "$data/$file" "$newer/$file"; fi
+  done
+  mv -- "$copy" "$data/journal.sqlite"
+  say "the journal is the one from before; what the newer Medic made of it is in $newer"
 }
 
 # Keeps what current and previous lead to.

@@ -135,15 +135,26 @@ describe("Medic as a service of systemd", { timeout: 100_000 }, () => {
     assert.equal((await medic("healthcheck")).exit, 0);
   });
 
-  it("stays what it was when the new one knows its version and serves nothing", async () => {
+  it("stays what it was, with its journal, when the new one knows its version and serves nothing", async () => {
     const now = await version();
-    release("9.1.0", (file) => writeFileSync(file, '#!/bin/sh\n[ "$1" = version ] && echo medic 9.1.0\n'));
-    const { exit, stderr } = await install();
+    // As one does that brings the journal to a form of its own, and then fails.
+    const journal = `${data}/journal.sqlite`;
+    const sick = `cp ${journal} ${journal}.form-1; echo of a newer form > ${journal}; rm -f ${journal}-*`;
+    release("9.1.0", (file) =>
+      writeFileSync(
+        file,
+        `#!/bin/sh\ncase $1 in version) echo medic 9.1.0 ;; serve) ${sick} && exit 1 ;; *) exit 1 ;; esac\n`,
+      ),
+    );
+    const incidents = (await medic("incidents", "--json")).stdout;
+    const { exit, stdout, stderr } = await install();
     assert.equal(exit, 1);
     assert.match(stderr, /medic-9\.1\.0-\S+ is not well: medic-\S+ is in use again/);
+    assert.match(stdout, /the journal is the one from before; .* is in \/var\/lib\/medic\/newer-\d+/);
     assert.equal(await version(), now);
     assert.equal((await medic("healthcheck")).exit, 0);
     assert.equal(await property("ActiveState"), "active");
+    assert.equal((await medic("incidents", "--json")).stdout, incidents);
   });
 
   it("stops in order, and goes away with what it kept only when told to", async () => {
