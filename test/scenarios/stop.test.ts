@@ -176,16 +176,21 @@ describe("systemd", () => {
     for (const none of [{ ...watchdog, WATCHDOG_PID: "1" }, { NOTIFY_SOCKET: "/run/x" }, { WATCHDOG_USEC: "30000" }]) {
       stand.supervisor(none).watch(() => assert.fail("asked though nobody wants to know"))();
     }
-    const stop = stand.supervisor(watchdog).watch(() => undefined);
+    const well = stand.supervisor(watchdog);
+    const stop = well.watch(() => undefined);
     await eventually("two signs of life", () => stand.lines().length >= 2);
     stop();
-    assert.deepEqual(new Set(stand.lines()), new Set(["/run/x WATCHDOG=1"]));
+    // What was said last has been said by then.
+    await well.say("STATUS=over");
+    assert.deepEqual(new Set(stand.lines()), new Set(["/run/x WATCHDOG=1", "/run/x STATUS=over"]));
 
     using sick = stage();
-    const stopSick = sick.supervisor(watchdog).watch(() => "it hangs");
+    const hung = sick.supervisor(watchdog);
+    const stopSick = hung.watch(() => "it hangs");
     await eventually("two words of it", () => sick.lines().length >= 2);
     stopSick();
-    assert.deepEqual(new Set(sick.lines()), new Set(["/run/x STATUS=Stalled: it hangs"]));
+    await hung.say("STATUS=over");
+    assert.deepEqual(new Set(sick.lines()), new Set(["/run/x STATUS=Stalled: it hangs", "/run/x STATUS=over"]));
   });
 
   it("that cannot be told is no reason to stop: the log has it", async () => {
