@@ -96,17 +96,21 @@ describe("a docker restart that outlives its timeout", { timeout: 120_000 }, () 
     // Without the events one second of calm would be the end of waiting, nine before docker kills the container.
     const { runTool, transport, journal } = await hands({ settleSeconds: 1 });
     const since = await dockerNow(host);
-    const kill = journal.subscribe((event) => {
+    let killed: Promise<string> | undefined;
+    const stopHearing = journal.subscribe((event) => {
       if (event.kind !== "fix-started") return;
       const client = `${event.place}/0/pid`;
-      void onHost(host, `until [ -s ${client} ]; do sleep 0.1; done; sleep 1; kill -KILL "$(cat ${client})"`);
+      // With what sudo runs: that would live on, and keep the channel open. sudo may end of that by itself.
+      const kill = `pid=$(cat ${client}); kill -KILL $(ps -o pid= --ppid $pid) $pid || true`;
+      killed = onHost(host, `until [ -s ${client} ]; do sleep 0.1; done; sleep 1; ${kill}`);
     });
     const call = { host, tool: "docker_restart", input: { name }, approved: true };
     try {
       const outcome = await runTool(call, never);
       assert.equal(outcome.outcome, "fixed", JSON.stringify(outcome));
     } finally {
-      kill();
+      stopHearing();
+      await killed;
       await transport.close();
     }
     const events = journal.events(journal.incidents()[0]?.id ?? "");
