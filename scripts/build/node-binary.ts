@@ -8,8 +8,8 @@ import { withoutSymbols } from "./elf.ts";
 
 const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 
-/** For V8, what Medic does not need; for the loader of plugins, which Node still calls experimental, no warning. */
-export const nodeOptions: readonly string[] = ["--disable-warning=ExperimentalWarning"];
+/** Node still calls the loader experimental that reads plugins from the disk, and would say so each time. */
+const nodeOptions = ["--disable-warning=ExperimentalWarning"];
 
 export type Parts = {
   bundle: string;

@@ -9,6 +9,7 @@ import { after, before, describe, it } from "node:test";
 import * as v from "valibot";
 import { packing } from "../../core/packing/packing.ts";
 import { makeBundle } from "../../scripts/build/bundle.ts";
+import { denoPermissions } from "../../scripts/build/deno-file.ts";
 import { bareEnvironment, build, type Built, root, run } from "./built.ts";
 
 const OWN_PLUGIN = `
@@ -148,6 +149,11 @@ for (const edition of ["node", "deno"] as const) {
 }
 
 describe("the Deno edition", { timeout: 60_000 }, () => {
+  it("has the permissions that docs/binary.md tells", () => {
+    const page = readFileSync(join(root, "docs/binary.md"), "utf8").replace(/\s+/g, " ");
+    assert.ok(page.includes(`It runs with \`${denoPermissions.join(" ")}\``));
+  });
+
   it("unpacks itself once, also when it is started twice at the same time", async () => {
     const folder = built.emptyFolder();
     const start = () => run([built.file("deno"), "--version"], folder);
