@@ -1,7 +1,16 @@
 // `npm run build`: Medic as one file, for each architecture and edition, with checksums and a list of what is in it. From
 // what npm offers alone. Progress goes to standard error, the files made to standard output.
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packing } from "../../core/packing/packing.ts";
@@ -50,15 +59,33 @@ async function main(): Promise<number> {
   }
   const targets = listed("--target", values.target, architectures);
   const editions = listed("--edition", values.edition, runtimeNames);
-  const work = join(root, ".medic/build");
-  mkdirSync(work, { recursive: true });
-  const bundle = await makeBundle(root, work);
-  say(`bundled ${bundle.commit}: ${megabytes(bundle.bytes)} MB, sha256 ${bundle.sha256}`);
+  const kept = join(root, ".medic/build");
+  mkdirSync(kept, { recursive: true });
   if (values.parts) {
-    for (const [name, bytes] of bundle.parts) process.stdout.write(`${String(bytes).padStart(8)}  ${name}\n`);
+    const { parts } = await makeBundle(root, kept);
+    for (const [name, bytes] of parts) process.stdout.write(`${String(bytes).padStart(8)}  ${name}\n`);
     return 0;
   }
-  const out = resolve(values.out);
+  // Of its own, so that two builds at a time do not meet.
+  const work = mkdtempSync(join(kept, "run-"));
+  try {
+    return await make({ targets, editions, out: resolve(values.out), kept, work });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+type Wanted = {
+  targets: readonly string[];
+  editions: readonly string[];
+  out: string;
+  kept: string;
+  work: string;
+};
+
+async function make({ targets, editions, out, kept, work }: Wanted): Promise<number> {
+  const bundle = await makeBundle(root, work);
+  say(`bundled ${bundle.commit}: ${megabytes(bundle.bytes)} MB, sha256 ${bundle.sha256}`);
   mkdirSync(out, { recursive: true });
   const { version } = packing;
   const runtimes = lockedRuntimes(root);
@@ -66,7 +93,7 @@ async function main(): Promise<number> {
   for (const runtime of runtimes) {
     const { name, architecture } = runtime;
     if (!targets.includes(architecture) || !editions.includes(name)) continue;
-    const program = runtimeFile(root, runtime, join(work, "runtimes"), say);
+    const program = runtimeFile(root, runtime, join(kept, "runtimes"), say);
     const file = join(out, `medic-${version}-linux-${architecture}${name === "deno" ? "-deno" : ""}`);
     if (name === "deno") makeDenoFile({ bundle: bundle.file, deno: program, version, folder: work }, file);
     else {

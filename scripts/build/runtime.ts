@@ -52,7 +52,7 @@ export function runtimeFile(root: string, runtime: Runtime, cache: string, say: 
 }
 
 function fetchPackage(spec: string, integrity: string, into: string): void {
-  const part = `${into}.part`;
+  const part = `${into}.${process.pid}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
   const told = execFileSync("npm", ["pack", spec, "--json", "--silent", "--pack-destination", part], {
@@ -68,5 +68,7 @@ function fetchPackage(spec: string, integrity: string, into: string): void {
   }
   execFileSync("tar", ["-xzf", archive, "-C", part]);
   rmSync(archive);
-  renameSync(part, into);
+  // Another build may have been quicker.
+  if (existsSync(into)) rmSync(part, { recursive: true });
+  else renameSync(part, into);
 }
