@@ -44,16 +44,23 @@ echo --medic:end`,
     const last = events.findLast((event) => event.name === name);
     const exists = (parts[""] ?? "").split("\n").some((names) => names.split(",").includes(name));
     if (last === undefined) return { exists, last: null, hasImage: null };
-    const wanted = last.image.split("@")[0] ?? "";
-    const full = /:[^/]+$/.test(wanted) ? wanted : `${wanted}:latest`;
+    const { image: wanted } = last;
     return {
       exists,
       last: { what: last.what, at: timeOf(last.time / 1e6), image: last.image },
-      // A bare id names no repository, so it cannot be looked up among the tags.
-      hasImage: /^(?:sha256:)?[0-9a-f]{12,64}$/.test(last.image) ? null : images.some(({ image }) => image === full),
+      // A bare id names no repository, and the list of tags has no digests: neither can be looked up there.
+      hasImage: /^(?:sha256:)?[0-9a-f]{12,64}$|@/.test(wanted)
+        ? null
+        : images.some(({ image }) => fullReference(image) === fullReference(wanted)),
     };
   },
 });
+
+/** As docker's list has it: a person may write Docker's own registry in full, or leave out the newest tag. */
+function fullReference(image: string): string {
+  const short = image.replace(/^(?:index\.)?docker\.io\//, "").replace(/^library\//, "");
+  return /:[^/]+$/.test(short) ? short : `${short}:latest`;
+}
 
 /** What is known of a container that is not there, and what a person has to run; `makes`: what would make it again. */
 export function goneText(name: string, gone: Gone | Unavailable, makes?: string): string {
@@ -63,6 +70,7 @@ export function goneText(name: string, gone: Gone | Unavailable, makes?: string)
   const happenedThen =
     what === "destroy" ? `it was removed at ${at}` : `docker's last word of it is "${what}" at ${at}`;
   const again = makes ?? "start it anew from its compose file (docker compose up -d) or with docker run";
-  if (gone.hasImage !== false) return `${none}: ${happenedThen}. Its image "${image}" is there: ${again}`;
+  if (gone.hasImage === null) return `${none}: ${happenedThen}. Its image was "${image}": ${again}`;
+  if (gone.hasImage) return `${none}: ${happenedThen}. Its image "${image}" is there: ${again}`;
   return `${none}: ${happenedThen}, and its image "${image}" is not on the host either. Run: docker pull ${image}, then ${again}`;
 }

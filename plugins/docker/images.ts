@@ -28,8 +28,13 @@ export const dockerPull = fix({
     if (gone.last === null) return refuse(`docker remembers no container "${name}", so nobody knows its image`);
     const { image } = gone.last;
     if (gone.hasImage === true) return refuse(`its image "${image}" is on the host`);
-    if (gone.hasImage === null || !reference.test(image)) {
+    if (!reference.test(image) || (gone.hasImage === null && !image.includes("@"))) {
       return refuse(`its image "${image}" names no repository, so it cannot be pulled`);
+    }
+    if (gone.hasImage === null) {
+      return refuse(
+        `docker's list does not tell whether "${image}" is there; docker_compose_up pulls it where it is not`,
+      );
     }
     return { steps: [["root", "docker", "pull", "--quiet", "--", image]], touches: [name] };
   },
