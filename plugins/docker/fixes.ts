@@ -41,7 +41,7 @@ export const dockerStart = fix({
       steps: [["root", "docker", "start", "--", status.id]],
       touches: [name],
       withinSeconds: withinSeconds + status.startPeriodSeconds,
-      ...(asks ? { approval: `"${name}" was stopped through docker, and onStopped says to ask` } : {}),
+      ...(asks ? { approval: stoppedText(name) } : {}),
     };
   },
   marker: ({ status }) => runOf(status),
@@ -57,11 +57,17 @@ export const dockerUnpause = fix({
   risk: "reversible",
   input: byName,
   watch: ({ name }) => ({ status: call(dockerStatus, { name }) }),
-  *plan({ name }, _options: DockerOptions, { status }): Inquiry<Plan | Refusal> {
+  *plan({ name }, options: DockerOptions, { status }): Inquiry<Plan | Refusal> {
     const objection = objectionTo(status, name);
     if (objection !== undefined || !status.exists) return refuse(objection ?? "");
     if (status.state !== "paused") return refuse(`"${name}" is not paused, it is ${status.state}`);
-    return { steps: [["root", "docker", "unpause", "--", status.id]], touches: [name] };
+    // No container pauses by itself.
+    const approval = `"${name}" was paused through docker, and onStopped says to ask`;
+    return {
+      steps: [["root", "docker", "unpause", "--", status.id]],
+      touches: [name],
+      ...(options.onStopped === "ask" ? { approval } : {}),
+    };
   },
   // Undefined while paused, so that waking up counts as a new run: unpausing keeps StartedAt.
   marker: ({ status }) => runOf(status),
@@ -83,7 +89,7 @@ export const dockerRestart = fix({
     ),
   }),
   watch: ({ name }) => ({ status: call(dockerStatus, { name }), network: call(dockerNetwork, { name }) }),
-  *plan({ name, graceSeconds }, _options: DockerOptions, { status, network }): Inquiry<Plan | Refusal> {
+  *plan({ name, graceSeconds }, options: DockerOptions, { status, network }): Inquiry<Plan | Refusal> {
     const objection = objectionTo(status, name);
     if (objection !== undefined || !status.exists || !network.exists) return refuse(objection ?? "it is gone");
     if (status.state === "paused") return refuse(`"${name}" is paused: docker_unpause wakes it`);
@@ -94,6 +100,11 @@ export const dockerRestart = fix({
       return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
     }
     if (!isServed(network)) return refuse(unserved(name, network));
+    const held = network.held ?? [];
+    if (held.length > 0) {
+      return refuse(`"${held.join('", "')}" would have to follow it, and has the label medic.hold=true`);
+    }
+    const asks = options.onStopped === "ask" && status.stoppedByPerson;
     const restart = (target: string) =>
       ["root", "docker", "restart", "-t", String(graceSeconds), "--", target] as const;
     return {
@@ -101,6 +112,7 @@ export const dockerRestart = fix({
       steps: [restart(status.id), ...network.dependents.map(restart)],
       touches: [name, ...network.dependents],
       withinSeconds: withinSeconds + status.startPeriodSeconds,
+      ...(asks ? { approval: stoppedText(name) } : {}),
     };
   },
   marker: ({ status }) => runOf(status),
@@ -173,6 +185,10 @@ export function objectionTo(status: ContainerStatus, name: string): string | und
   if (status.hold) return `"${name}" has the label medic.hold=true`;
   if (status.state === "dead" || status.state === "removing") return `"${name}" is ${status.state}`;
   return undefined;
+}
+
+function stoppedText(name: string): string {
+  return `"${name}" was stopped through docker, and onStopped says to ask`;
 }
 
 /** Whether the container whose network this one uses is there; true for a network of its own. */

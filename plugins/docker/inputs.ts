@@ -46,7 +46,9 @@ export const dockerOptions = v.strictObject({
   heals: v.pipe(v.optional(v.array(glob), ["*"]), v.description("Containers whose alerts this plugin answers; globs.")),
   onStopped: v.pipe(
     v.optional(v.picklist(["start", "ask"]), "start"),
-    v.description("A container that a person stopped, and that an alert misses: start it, or ask first."),
+    v.description(
+      "A container that a person stopped, paused or removed, and that an alert misses: start it, or ask first.",
+    ),
   ),
   composeFolders: v.pipe(
     v.optional(v.array(composeFolder), []),

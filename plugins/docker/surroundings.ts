@@ -73,7 +73,12 @@ const connected = v.object({
 });
 type Connected = v.InferOutput<typeof connected>;
 const connectedFormat = `{"id":{{json .ID}},"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}},"startedAt":{{json .State.StartedAt}},"networks":{{json .NetworkSettings.Networks}},"service":{{json (index .Config.Labels "com.docker.compose.service")}}}`;
-const neighbour = v.object({ name: v.string(), network: v.string(), running: v.boolean() });
+const neighbour = v.object({
+  name: v.string(),
+  network: v.string(),
+  running: v.boolean(),
+  hold: v.optional(v.string(), ""),
+});
 
 export type Network = {
   exists: true;
@@ -89,6 +94,8 @@ export type Network = {
   service: string | null;
   /** Running containers that use this one's network: a restart of this one cuts them off. */
   dependents: string[];
+  /** Those of them with the label medic.hold=true; absent when none has it. */
+  held?: string[];
 };
 
 export const dockerNetwork = diagnostic({
@@ -107,7 +114,7 @@ case "$mode" in
     ;;
 esac
 echo --medic:others
-root docker container inspect --format '{"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}}}' -- $(root docker container ls --all --quiet --no-trunc)
+root docker container inspect --format '{"name":{{json .Name}},"network":{{json .HostConfig.NetworkMode}},"running":{{json .State.Running}},"hold":{{json (index .Config.Labels "medic.hold")}}}' -- $(root docker container ls --all --quiet --no-trunc)
 echo --medic:networks
 root docker network ls --no-trunc --format '{{.ID}} {{.Name}}'
 exit 0`,
@@ -125,6 +132,9 @@ exit 0`,
     const through = jsonLines(parts["through"] ?? "", connected)?.[0];
     const servedSince = through?.running === true ? Date.parse(through.startedAt) : Number.POSITIVE_INFINITY;
     const uses = new Set([`container:${own.id}`, `container:${name}`]);
+    const dependents = others.filter((other) => other.running && uses.has(other.network));
+    const namesOf = (some: typeof dependents) => some.map((other) => other.name.slice(1)).toSorted();
+    const held = namesOf(dependents.filter(({ hold }) => hold === "true"));
     return {
       exists: true,
       mode: own.network,
@@ -137,10 +147,8 @@ exit 0`,
       deadNamespace: shared && own.running && servedSince > Date.parse(own.startedAt),
       lost: lostBy(own, parts["networks"]),
       service: own.service === "" ? null : own.service,
-      dependents: others
-        .filter((other) => other.running && uses.has(other.network))
-        .map((other) => other.name.slice(1))
-        .toSorted(),
+      dependents: namesOf(dependents),
+      ...(held.length > 0 ? { held } : {}),
     };
   },
 });
