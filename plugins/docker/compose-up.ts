@@ -4,7 +4,7 @@
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
 import { composeObjection, composeUp, dockerComposeConfig } from "./compose.ts";
-import { endedOnPurpose, isWell, objectionTo, overFor, pending } from "./fixes.ts";
+import { endedOnPurpose, isWell, objectionTo, overFor, pending, purposeText } from "./fixes.ts";
 import { byName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus, runOf } from "./status.ts";
@@ -24,9 +24,7 @@ export const dockerComposeUp = fix({
       if (objection !== undefined) return refuse(objection);
       if (status.running) return refuse(`"${name}" runs already, for ${status.ageSeconds} s`);
       if (status.state !== "exited" && status.state !== "created") return refuse(`"${name}" is ${status.state}`);
-      if (endedOnPurpose(status)) {
-        return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
-      }
+      if (endedOnPurpose(status)) return refuse(purposeText(status));
     }
     const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
     const objection = composeObjection(name, config);

@@ -29,9 +29,7 @@ export const dockerStart = fix({
     if (status.state === "paused") return refuse(`"${name}" is paused: docker_unpause wakes it`);
     if (status.running) return refuse(`"${name}" runs already, for ${status.ageSeconds} s`);
     if (status.state === "restarting") return refuse(`docker is restarting "${name}" itself`);
-    if (endedOnPurpose(status)) {
-      return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
-    }
+    if (endedOnPurpose(status)) return refuse(purposeText(status));
     if (status.networkMode.startsWith("container:")) {
       const { network } = yield* need({ network: call(dockerNetwork, { name }) });
       if (!isServed(network)) return refuse(unserved(name, network));
@@ -96,9 +94,7 @@ export const dockerRestart = fix({
     if (status.health === "starting" && (status.ageSeconds ?? 0) < status.startPeriodSeconds) {
       return refuse(`"${name}" started ${status.ageSeconds} s ago and may take ${status.startPeriodSeconds} s`);
     }
-    if (endedOnPurpose(status)) {
-      return refuse(`"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`);
-    }
+    if (endedOnPurpose(status)) return refuse(purposeText(status));
     if (!isServed(network)) return refuse(unserved(name, network));
     const held = network.held ?? [];
     if (held.length > 0) {
@@ -204,6 +200,10 @@ export function unserved(name: string, network: NetworkStatus): string {
 /** A one-off that did its work, or that somebody asked to end: nothing would have started it again. */
 export function endedOnPurpose(status: Container): boolean {
   return status.state === "exited" && status.restartPolicy === "no" && (status.exit === 0 || status.exit === 143);
+}
+
+export function purposeText({ name, exit }: Container): string {
+  return `"${name}" ended with ${exit} under restart policy "no": it was meant to end, or stopped`;
 }
 
 /** Why a run that was begun since is over for good: it ended, and docker starts it no more. One that loops may yet stand. */

@@ -21,6 +21,7 @@ import {
   endedOnPurpose,
   isServed,
   networkGone,
+  purposeText,
   unserved,
 } from "./fixes.ts";
 import { dockerGone, goneText } from "./gone.ts";
@@ -127,11 +128,7 @@ function* notRunning(status: Container, incident: Incident, options: DockerOptio
     const why = `"${name}" ended with ${status.exit}: its program is missing or not executable`;
     return { escalate: yield* withLastWords(name, why) };
   }
-  if (endedOnPurpose(status)) {
-    return {
-      escalate: `"${name}" ended with ${status.exit} under restart policy "no": it was meant to end, or stopped`,
-    };
-  }
+  if (endedOnPurpose(status)) return { escalate: purposeText(status) };
   if (status.state !== "exited" && status.state !== "created") return { escalate: `"${name}" is ${status.state}` };
   if (status.networkMode.startsWith("container:")) {
     const { network } = yield* need({ network: call(dockerNetwork, { name }) });

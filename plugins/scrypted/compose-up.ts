@@ -2,7 +2,7 @@
 // Nothing that is there is made anew, and its watchtower is left alone.
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
-import { composeObjection, composeUp, dockerComposeConfig } from "medic/plugins/docker";
+import { composeObjection, composeUp, dockerComposeConfig, endedOnPurpose, purposeText } from "medic/plugins/docker";
 import * as v from "valibot";
 import type { ScryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
@@ -24,6 +24,7 @@ export const scryptedComposeUp = fix({
     if (status.running) return refuse("it runs already: scrypted_restart is for one that does not answer");
     if (probe.answers) return refuse("somebody answers in its place: a second instance");
     if (container?.hold === true) return refuse(`"${container.name}" has the label medic.hold=true`);
+    if (container !== null && endedOnPurpose(container)) return refuse(purposeText(container));
     const name = container?.name ?? options.container;
     const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
     const objection = composeObjection(name, config);

@@ -2,7 +2,7 @@
 // the plugins that ran before. Recreating, rolling back and restoring are destructive and a person's, so they are absent.
 import { call, fix, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
-import { brief, dockerEvents, isBetweenRuns, lookBackSeconds } from "medic/plugins/docker";
+import { brief, dockerEvents, endedOnPurpose, isBetweenRuns, lookBackSeconds, purposeText } from "medic/plugins/docker";
 import * as v from "valibot";
 import type { ScryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
@@ -34,16 +34,19 @@ export const scryptedRestart = fix({
     if (container === null) return planUnit(status, options);
     if (container.error !== "") return refuse(`docker cannot start it: ${brief(container.error)}`);
     if (container.state === "dead" || container.state === "removing") return refuse(`it is ${container.state}`);
-    const asks = options.onStopped === "ask" && container.stoppedByPerson;
+    if (endedOnPurpose(container)) return refuse(purposeText(container));
+    const isPaused = container.state === "paused";
+    const asks = options.onStopped === "ask" && (container.stoppedByPerson || isPaused);
+    const how = isPaused ? "paused" : "stopped";
     return {
       // The id that was seen: if it was recreated meanwhile, docker says "No such container" and nothing ran.
       steps: [
-        container.state === "paused"
+        isPaused
           ? ["root", "docker", "unpause", "--", container.id]
           : ["root", "docker", "restart", "-t", String(graceSeconds), "--", container.id],
       ],
       touches: [container.name],
-      ...(asks ? { approval: `"${container.name}" was stopped through docker, and onStopped says to ask` } : {}),
+      ...(asks ? { approval: `"${container.name}" was ${how} through docker, and onStopped says to ask` } : {}),
     };
   },
   marker: ({ status }) => status.run ?? undefined,

@@ -2,7 +2,14 @@
 // would be wrong: a second instance on its database, a full disk, a missing device, a start that is not over yet.
 import { call, look, matches, mayHaveRun, need, pause, runbook } from "medic/plugin";
 import type { Call, Decision, Inquiry, Seen } from "medic/plugin";
-import { brief, composeLine, composeObjection, dockerComposeConfig } from "medic/plugins/docker";
+import {
+  brief,
+  composeLine,
+  composeObjection,
+  dockerComposeConfig,
+  endedOnPurpose,
+  purposeText,
+} from "medic/plugins/docker";
 import { scryptedBackups } from "./backup.ts";
 import { logsByHand, olderImageByHand, recreateByHand, restoreByHand } from "./by-hand.ts";
 import { isComplaint } from "./complaints.ts";
@@ -54,6 +61,8 @@ export const scryptedDoesNotAnswer = runbook({
         yield* pause(waitSeconds);
         continue;
       }
+      const { container } = status;
+      if (container !== null && endedOnPurpose(container)) return { escalate: purposeText(container) };
       const reason = hopeless(status, options);
       if (reason !== undefined) return { escalate: yield* withRemedy(reason, status, options) };
       if (!isYoung(status, options)) return yield* restartUnlessWrong(status, probe);
