@@ -72,3 +72,11 @@ export const CANARY_LABEL = "medic_selftest";
 export function isCanary({ labels }: Alert): boolean {
   return Object.hasOwn(labels, CANARY_LABEL);
 }
+
+/**
+ * The key of the incident that an alert is for. Nobody is told of a canary's, so no other alert may fold into it, whoever
+ * sends them and whatever it says: no host and nothing unclear begins as this key does.
+ */
+export function keyOf(alert: Alert, target: Target): string {
+  return isCanary(alert) ? `!selftest/${alert.fingerprint}` : incidentKey(target, alert.fingerprint);
+}

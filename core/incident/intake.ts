@@ -10,7 +10,7 @@
 import { randomInt } from "node:crypto";
 import type { Log } from "../log.ts";
 import { redactText, redactValue } from "../secrets/redact.ts";
-import { type Alert, incidentKey, isFromPerson, type Target, withoutSecrets } from "./alert.ts";
+import { type Alert, incidentKey, isFromPerson, keyOf, type Target, withoutSecrets } from "./alert.ts";
 import {
   dismissal,
   type IncidentEvent,
@@ -122,7 +122,7 @@ function takeAll(parts: IntakeParts, alerts: readonly Alert[]): Accepted {
       parts.log.info("alert_ignored", { alert: alert.name, fingerprint: alert.fingerprint });
       continue;
     }
-    const key = incidentKey(target, alert.fingerprint);
+    const key = keyOf(alert, target);
     const id = alert.status === "firing" ? fire(parts, key, target, alert) : resolve(parts, key, alert);
     if (id !== undefined) ids.add(id);
   }
@@ -208,7 +208,7 @@ function hasMoved(parts: IntakeParts, record: IncidentRecord, fingerprint: strin
   const last = alertsOf(parts, record).findLast((alert) => alert.fingerprint === fingerprint);
   if (last === undefined) return false;
   const target = clean(parts.targetOf(last));
-  return target === "ignored" || incidentKey(target, fingerprint) !== record.key;
+  return target === "ignored" || keyOf(last, target) !== record.key;
 }
 
 function leaveOld(parts: IntakeParts, key: string, alert: Alert): void {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { startReceiver } from "../support/receiver.ts";
-import { type Scenario, startScenario } from "../support/scenario.ts";
+import { eventually, firing, type Scenario, startScenario } from "../support/scenario.ts";
 
 type Answer = { well: boolean; steps: { step: string; ok: boolean; says: string }[] };
 
@@ -44,6 +44,24 @@ notify: [{ ntfy: { url: "${phone.url}", topic: medic }, on: [opened, resolved, e
     const { stdout } = await served.stop();
     assert.match(stdout, /medic_stopped/);
     assert.equal(phone.received.length, 0);
+  });
+
+  it("hides no alert of a monitor, not even one of the same fingerprint that points nowhere", async () => {
+    await using phone = await startReceiver();
+    await using scenario = await startScenario({
+      more: `notify: [{ ntfy: { url: "${phone.url}", topic: medic }, on: [escalated] }]`,
+    });
+    await using served = await scenario.serve();
+    const send = async (labels: Record<string, string>): Promise<string> => {
+      const body = JSON.stringify(firing(labels));
+      const answer = await served.ask("/webhooks/alertmanager", { method: "POST", body });
+      return ((await answer.json()) as { incidents: { id: string }[] }).incidents[0]?.id ?? "";
+    };
+    const canary = await send({ medic_selftest: "true" });
+    assert.notEqual(await send({}), canary);
+    await eventually("the phone to ring", () => phone.received.length > 0);
+    await served.stop();
+    assert.equal(phone.received.length, 1);
   });
 
   it("says that none runs, or that the one that ran is gone", async () => {
