@@ -141,6 +141,18 @@ describe("medic init", () => {
     assert.match(world.text(), /\n {2}self:\n {4}address: 127\.0\.0\.1\n/);
   });
 
+  it("writes a name down so that it is read as that name, and not as a number", async () => {
+    await using at = await stage();
+    for (const name of ["1e3", "1.50", "0x10", "null"]) {
+      const host = at.named.replace("nexus", name);
+      const { code, stdout, stderr } = await at.medic(["init", "--yes", "--force", "--host", host]);
+      assert.equal(code, 0, stdout + stderr);
+      const checked = await at.medic(["config", "check", "--json"]);
+      const { config } = JSON.parse(checked.stdout) as { config: { hosts: object } };
+      assert.deepEqual(Object.keys(config.hosts), [name]);
+    }
+  });
+
   it("overwrites neither file without --force, and asks nobody before it knows that it may write", async () => {
     await using world = await stage();
     for (const name of ["hosts.yaml", "alertmanager.token"]) {

@@ -59,7 +59,7 @@ function hostText({ name, entry, survey }: Met): string {
     'protect: [] # what a fix never touches, e.g. [postgres, "*-db"]',
     ...pluginLines(survey),
   ];
-  return [`  ${name}:`, ...lines.map((line) => `    ${line}`), ""].join("\n");
+  return [`  ${scalar(name)}:`, ...lines.map((line) => `    ${line}`), ""].join("\n");
 }
 
 function pluginLines({ docker, containers, systemd, units, scrypted }: Survey): string[] {
