@@ -2,11 +2,13 @@
 // a single file, so it can be read from anywhere. Knows no table.
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { pid } from "node:process";
 import type { DatabaseSync } from "node:sqlite";
 
 /** Writes the copy beside `target`, lets `check` look at it, and puts it in its place, durably; nothing when either throws. */
 export function copyDatabase<T>(source: DatabaseSync, target: string, check: (file: string) => T): T {
-  const beside = `${target}.new`;
+  // A name that nobody else's file has, unless a process of this number was killed here.
+  const beside = `${target}.${pid}.new`;
   rmSync(beside, { force: true });
   try {
     // SQLite takes an empty file, and keeps its mode.

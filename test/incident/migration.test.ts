@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pid } from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { after, describe, it } from "node:test";
 import { canonical, GENESIS, linkOf } from "../../core/incident/chain.ts";
@@ -68,7 +69,7 @@ describe("a journal of the first form", () => {
 
   it("is left as it is when no copy of it can be kept", () => {
     const folder = oldFolder("not-kept");
-    mkdirSync(join(folder, `${FILE}.form-1.new`, "in the way"), { recursive: true });
+    mkdirSync(join(folder, `${FILE}.form-1.${pid}.new`, "in the way"), { recursive: true });
     assert.throws(() => openJournal(folder, { now }), /Cannot open the data folder/);
     const database = new DatabaseSync(join(folder, FILE), { readOnly: true });
     assert.equal(database.prepare("PRAGMA user_version").get()?.["user_version"], 1);

@@ -51,6 +51,9 @@ describe("medic backup", () => {
     await alertOf("one", served);
     await served.stop();
     writeFileSync(join(scenario.folder, "taken"), "mine");
+    writeFileSync(join(scenario.folder, "copy.new"), "mine");
+    assert.equal((await scenario.medic("backup", "copy")).code, 0);
+    assert.equal(statSync(join(scenario.folder, "copy.new")).size, 4);
     const taken = await scenario.medic("backup", "taken");
     assert.equal(taken.code, 2);
     assert.match(taken.stderr, /Cannot back up the journal to ".*taken": it is there already/);
