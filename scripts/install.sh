@@ -7,6 +7,8 @@
 #   PREFIX/lib/medic/current, previous        links to them
 #   PREFIX/bin/medic                          a link to current
 set -eu
+# What is installed is for whoever runs it, also where root keeps its own files to itself.
+umask 022
 
 usage() {
   cat <<'TEXT'
@@ -80,14 +82,25 @@ case $prefix in
   /*) ;;
   *) prefix=$(pwd)/$prefix ;;
 esac
+prefix=${prefix%/}
 lib=$prefix/lib/medic
 bin=$prefix/bin/medic
 unit=/etc/systemd/system/medic.service
 settings=/etc/medic
 data=/var/lib/medic
-work=''
-trap '[ -z "$work" ] || rm -rf -- "$work"' EXIT
+work='' switching=no
+trap finish EXIT
 trap 'exit 1' HUP INT TERM
+
+# Whatever ends this: what is not known to be well yet is not left in use.
+finish() {
+  if [ "$switching" = yes ]; then
+    go_back
+    if [ "$as" = unit ]; then systemctl restart medic.service || :; fi
+    say "broken off: $(basename "$was") is in use again"
+  fi
+  [ -z "$work" ] || rm -rf -- "$work"
+}
 
 architecture() {
   case $(uname -m) in
@@ -100,7 +113,7 @@ architecture() {
 # fetch NAME FILE: copies one file of --from.
 fetch() {
   case $from in
-    https://* | http://127.*) download "$from/$1" "$2" ;;
+    https://* | http://127.0.0.1:*) download "$from/$1" "$2" ;;
     http://*) fail "\"$from\" is not https, so anybody on the way could change the file and its checksum" ;;
     *) cp -- "$from/$1" "$2" || fail "\"$from/$1\" cannot be read" ;;
   esac
@@ -141,12 +154,17 @@ point() {
   mv -f -- "$1.new.$$" "$1"
 }
 
+# Whether PREFIX/bin/medic is a link that this script made.
+is_own() { [ "$(readlink "$bin" 2>/dev/null || :)" = "$lib/current" ]; }
+
 runs_as_unit() { [ "$system" = yes ] && systemctl is-active --quiet medic.service; }
 
 # Whether what current leads to is well: it tells its version, and where a unit runs, that one is well within a minute.
 is_well() {
   "$lib/current" version >/dev/null 2>&1 || return 1
   [ "$1" = unit ] || return 0
+  # What a sick one used up of StartLimitBurst= is not held against the one before.
+  systemctl reset-failed medic.service || :
   systemctl restart medic.service || return 1
   tries=0
   until "$lib/current" healthcheck --data "$data" >/dev/null 2>&1; do
@@ -168,9 +186,11 @@ switch_to() {
   : "${work:=$(mktemp -d)}"
   : >"$work/began"
   mkdir -p -- "$prefix/bin"
+  if [ -n "$was" ]; then switching=yes; fi
   point "$lib/current" "releases/$1"
   point "$bin" "$lib/current"
   if is_well "$as"; then
+    switching=no
     if [ -n "$was" ] && [ "$was" != "releases/$1" ]; then point "$lib/previous" "$was"; fi
     return
   fi
@@ -178,10 +198,15 @@ switch_to() {
     rm -f -- "$bin" "$lib/current"
     fail "$1 does not run on this machine"
   }
-  point "$lib/current" "$was"
-  if [ "$as" = unit ]; then put_journal_back; fi
+  go_back
   if is_well "$as"; then fail "$1 is not well: $(basename "$was") is in use again"; fi
   fail "$1 is not well, and neither is $(basename "$was") now. Look at journalctl -u medic"
+}
+
+go_back() {
+  switching=no
+  point "$lib/current" "$was"
+  if [ "$as" = unit ]; then put_journal_back; fi
 }
 
 # What the new one brought to a form of its own the old one cannot read: the copy that was kept then is the journal again, and
@@ -210,7 +235,7 @@ tidy() {
 }
 
 install_release() {
-  if [ -e "$bin" ] && [ ! -L "$bin" ]; then fail "\"$bin\" is not a link of Medic's. Move it away, or choose another --prefix"; fi
+  if { [ -e "$bin" ] || [ -L "$bin" ]; } && ! is_own; then fail "\"$bin\" is not a link of Medic's. Move it away, or choose another --prefix"; fi
   if [ -z "$from" ] && [ -f "$here/SHA256SUMS" ]; then from=$here; fi
   : "${from:=$here/../dist}"
   from=${from%/}
@@ -227,7 +252,7 @@ install_release() {
     [ "$(checksum "$work/$name")" = "$sum" ] || fail "the checksum of $name is not the one in SHA256SUMS. Nothing was changed"
     say "its checksum is right"
     chmod 755 "$work/$name"
-    "$work/$name" version >/dev/null 2>&1 || fail "$name does not run on this machine. Nothing was changed"
+    "$work/$name" version >/dev/null 2>&1 || fail "$name does not run on this machine. Nothing was changed. If \"$work\" may hold no programs, set TMPDIR"
     run mkdir -p -- "$lib/releases"
     # Beside its place first: on another file system a move is a copy, which can break off.
     run cp -- "$work/$name" "$lib/releases/.new"
@@ -246,13 +271,11 @@ install_system() {
   if [ ! -e "$settings/medic_ed25519" ]; then
     run ssh-keygen -q -t ed25519 -N '' -C "medic@$(uname -n)" -f "$settings/medic_ed25519"
   fi
-  file=$here/deploy/medic.service
-  if [ ! -f "$file" ]; then
-    file=$work/medic.service
-    fetch medic.service "$file"
-    sum=$(sed -n 's/^\([0-9a-f]\{64\}\) [ *]medic\.service$/\1/p' "$work/SHA256SUMS")
-    [ "$(checksum "$file")" = "$sum" ] || fail "the checksum of medic.service is not the one in SHA256SUMS"
-  fi
+  # Not what lies beside this script: that may be a folder like /tmp, where others put files too.
+  file=$work/medic.service
+  fetch medic.service "$file"
+  sum=$(sed -n 's/^\([0-9a-f]\{64\}\) [ *]medic\.service$/\1/p' "$work/SHA256SUMS")
+  [ "$(checksum "$file")" = "$sum" ] || fail "the checksum of medic.service is not the one in SHA256SUMS"
   sed "s|/usr/local/bin/medic|$bin|g" "$file" >"$work/unit"
   if cmp -s "$work/unit" "$unit"; then return; fi
   run install -m 644 "$work/unit" "$unit"
@@ -285,8 +308,8 @@ uninstall() {
     run rm -f -- "$unit"
     run systemctl daemon-reload
   fi
-  if [ -L "$bin" ]; then run rm -f -- "$bin"; fi
-  if [ -d "$lib" ]; then run rm -rf -- "$lib"; fi
+  if is_own; then run rm -f -- "$bin"; fi
+  if [ -d "$lib/releases" ]; then run rm -rf -- "$lib"; fi
   # What the smaller file unpacked.
   cache=${XDG_CACHE_HOME:-$HOME/.cache}/medic
   if [ -d "$cache" ]; then run rm -rf -- "$cache"; fi

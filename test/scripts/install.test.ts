@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,6 +14,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { arch, tmpdir } from "node:os";
@@ -31,6 +33,7 @@ function stage() {
   const prefix = join(root, "a prefix");
   mkdirSync(dist);
   const names = new Map<string, string>();
+  const unit = readFileSync(join(import.meta.dirname, "../../scripts/deploy/medic.service"), "utf8");
   const sums = (): void => {
     const lines = [...names].map(([name, text]) => `${createHash("sha256").update(text).digest("hex")}  ${name}\n`);
     writeFileSync(join(dist, "SHA256SUMS"), lines.join(""));
@@ -45,6 +48,8 @@ function stage() {
       const name = `medic-${version}-linux-${machine}${edition}`;
       writeFileSync(join(dist, name), text);
       names.set(name, text);
+      writeFileSync(join(dist, "medic.service"), unit);
+      names.set("medic.service", unit);
       sums();
     },
     forget(): void {
@@ -67,8 +72,8 @@ function run(args: readonly string[], home: string) {
   return runProgram("sh", [script, ...args], home);
 }
 
-async function runProgram(program: string, args: readonly string[], home: string) {
-  const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: home };
+async function runProgram(program: string, args: readonly string[], home: string, path = process.env["PATH"]) {
+  const env = { PATH: path ?? "/usr/bin:/bin", HOME: home };
   const child = spawn(program, [...args], { env, cwd: home, stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => void (stdout += chunk.toString()));
@@ -158,6 +163,61 @@ describe("install.sh", () => {
     assert.equal(readFileSync(join(at.prefix, "bin/medic"), "utf8"), "mine");
   });
 
+  it("neither replaces nor takes away a link of that name that leads elsewhere, nor a folder that it did not make", async () => {
+    using at = stage();
+    at.release("1.0.0");
+    for (const folder of ["bin", "lib/medic"]) mkdirSync(join(at.prefix, folder), { recursive: true });
+    symlinkSync("/opt/medic/bin/medic", join(at.prefix, "bin/medic"));
+    writeFileSync(join(at.prefix, "lib/medic/theirs"), "theirs");
+    const { code, stderr } = await at.install();
+    assert.equal(code, 1);
+    assert.match(stderr, /bin\/medic" is not a link of Medic's/);
+    assert.equal((await at.run("--uninstall")).code, 0);
+    assert.equal(readlinkSync(join(at.prefix, "bin/medic")), "/opt/medic/bin/medic");
+    assert.equal(readFileSync(join(at.prefix, "lib/medic/theirs"), "utf8"), "theirs");
+  });
+
+  it("puts the old one back when it is told to stop before the new one is known to be well", async () => {
+    using at = stage();
+    at.release("1.0.0");
+    await at.install();
+    at.forget();
+    const stops = `#!/bin/sh\ncase $0 in */current) kill -TERM $PPID ;; esac\necho "medic 1.1.0"\n`;
+    at.release("1.1.0", { text: stops });
+    const { code, stdout } = await at.install();
+    assert.equal(code, 1);
+    assert.match(stdout, /broken off: medic-1\.0\.0-\S+ is in use again/);
+    assert.equal(await at.version(), "medic 1.0.0");
+  });
+
+  it("starts the old one again although systemd has had enough of the new one", async () => {
+    using at = stage();
+    const bin = join(at.root, "root's programs");
+    mkdirSync(bin);
+    const program = (name: string, text: string): void =>
+      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    program("id", '[ "$1" != -u ] || echo 0');
+    for (const name of ["install", "ssh-keygen"]) program(name, "exit 0");
+    // Once a service failed too often, systemd starts it only after its failures are forgotten.
+    const enough = join(at.root, "enough");
+    program(
+      "systemctl",
+      `case $1 in
+  reset-failed) rm -f '${enough}' ;;
+  restart) [ ! -e '${enough}' ] || exit 1; '${at.prefix}/lib/medic/current' serve || { : >'${enough}'; exit 1; } ;;
+esac`,
+    );
+    at.release("1.0.0");
+    const args = [script, "--prefix", at.prefix, "--from", at.dist, "--system"];
+    const install = () => runProgram("sh", args, at.root, `${bin}:${process.env["PATH"]}`);
+    assert.equal((await install()).code, 0);
+    at.forget();
+    at.release("1.1.0", { text: `#!/bin/sh\n[ "$1" != serve ] || exit 1\necho "medic 1.1.0"\n` });
+    const { code, stderr } = await install();
+    assert.equal(code, 1);
+    assert.match(stderr, /medic-1\.1\.0-\S+ is not well: medic-1\.0\.0-\S+ is in use again/);
+  });
+
   it("leaves nothing that points to a first one that is not well", async () => {
     using at = stage();
     at.release("1.0.0", { text: standIn("1.0.0", true) });
@@ -184,6 +244,20 @@ describe("install.sh", () => {
     const unit = await at.install("--system", "--dry-run");
     assert.equal(unit.code, 0, unit.stderr);
     assert.match(unit.stdout, /would run: install -m 644 .* \/etc\/systemd\/system\/medic\.service/);
+  });
+
+  it("takes the unit from where the checksums are, and not from where others may have put one beside the script", async () => {
+    using at = stage();
+    at.release("1.0.0");
+    mkdirSync(join(at.root, "deploy"));
+    writeFileSync(join(at.root, "deploy/medic.service"), "[Service]\nExecStart=/bin/sh -c evil\n");
+    const copy = join(at.root, "install.sh");
+    copyFileSync(script, copy);
+    writeFileSync(join(at.dist, "medic.service"), "changed on the way");
+    const args = ["--prefix", at.prefix, "--from", at.dist, "--system", "--dry-run"];
+    const { code, stderr } = await runProgram("sh", [copy, ...args], at.root);
+    assert.equal(code, 1);
+    assert.match(stderr, /the checksum of medic\.service is not the one in SHA256SUMS/);
   });
 
   it("takes itself away, and the journal and settings only when told to", async () => {
@@ -255,7 +329,9 @@ describe("install.sh", () => {
     assert.match(gone.stderr, /cannot be fetched/);
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    assert.match((await at.run("--from", "http://192.0.2.1")).stderr, /is not https/);
+    for (const open of ["http://192.0.2.1", "http://127.example:80"]) {
+      assert.match((await at.run("--from", open)).stderr, /is not https/);
+    }
   });
 
   it("makes a link that leads to a file that runs for everybody", async () => {
@@ -264,5 +340,15 @@ describe("install.sh", () => {
     await at.install();
     const current = join(at.prefix, "lib/medic", readlinkSync(join(at.prefix, "lib/medic/current")));
     assert.equal(statSync(current).mode & 0o777, 0o755);
+  });
+
+  it("lets everybody to that file, also where root keeps its own files to itself", async () => {
+    using at = stage();
+    at.release("1.0.0");
+    const args = ["--prefix", at.prefix, "--from", at.dist];
+    await runProgram("sh", ["-c", 'umask 077; exec sh "$@"', "sh", script, ...args], at.root);
+    for (const folder of ["bin", "lib/medic/releases"]) {
+      assert.equal(statSync(join(at.prefix, folder)).mode & 0o777, 0o755);
+    }
   });
 });
