@@ -45,20 +45,23 @@ function lineOf(name: string, from: string): string {
 }
 const ofContainer = lineOf(".Name", ".Config.Labels");
 const ofEvent = lineOf('index .Actor.Attributes "name"', ".Actor.Attributes");
+const imageOfEvent = `{{index .Actor.Attributes "name"}}\t{{index .Actor.Attributes "image"}}`;
 
-// The files are read as the login; where that may not, as root. Of what compose makes of them only the service's image is
-// told: the rest holds secrets. Compose 1 writes the files' names relative to the folder. Labels may come with an image, from
-// anybody: what goes into sed is letters, and an image that names compose files (compose gives it none) is believed nothing.
+// `--filter container=` takes prefixes too: the last line has to be of this very name. The files, and what they lead to, are
+// read as the login; where that may not, as root. Of what compose makes of them only the service's image is told: the rest
+// holds secrets; a name that looks like a number stands in quotes there. Compose 1 writes the files' names relative to the
+// folder. Labels may come with an image, from anybody: what goes into sed is letters, and an image that names compose files
+// (compose gives it none) is believed nothing.
 const text = `destroyed() {
   now=$(date +%s)
-  root docker events --since "$(( $now - 86400 ))" --until "$(( $now + 1 ))" --filter type=container --filter event=destroy --filter "container=$2" --format "$1" | tail -n 1
+  root docker events --since "$(( $now - 86400 ))" --until "$(( $now + 1 ))" --filter type=container --filter event=destroy --filter "container=$2" --format "$1" | grep "^$2\t" | tail -n 1
 }
 found=$(root docker container inspect --format '${ofContainer}' -- "$1")
 if [ -n "$found" ]; then
   image=$(root docker container inspect --format '{{.Image}}' -- "$1")
 else
   found=$(destroyed '${ofEvent}' "$1")
-  image=$(destroyed '{{index .Actor.Attributes "image"}}' "$1")
+  image=$(destroyed '${imageOfEvent}' "$1" | cut -f 2)
   echo --medic:gone
 fi
 brought=$(root docker image inspect --format '{{index .Config.Labels "${prefix}project.config_files"}}' -- "$image" 2>/dev/null)
@@ -85,6 +88,7 @@ if [ -n "$files" ]; then
     hidden=
     if [ -e "$folder/.env" ] && [ ! -r "$folder/.env" ]; then hidden=yes; fi
     set -- --project-directory "$folder" --project-name "$project"
+    set -f
     IFS=,
     for file in $files; do
       case "$file" in /*) ;; *) file=$folder/$file ;; esac
@@ -93,10 +97,19 @@ if [ -n "$files" ]; then
     done
     for file in $environment; do set -- "$@" --env-file "$file"; done
     unset IFS
+    set +f
     echo --medic:config
-    if [ -z "$hidden" ]; then said=$($program "$@" config 2>&1); else said=$(root $program "$@" config 2>&1); fi
-    code=$?
-    if [ "$code" -eq 0 ]; then printf '%s\\n' "$said" | sed -n "/^  $service:$/,/^  [^ ]/s/^    image: //p"; else printf '%s\\n' "$said"; fi
+    if [ -z "$hidden" ]; then
+      said=$($program "$@" config 2>&1)
+      code=$?
+      case "$code $said" in "0 "*) ;; *"ermission denied"*) hidden=yes ;; esac
+    fi
+    if [ -n "$hidden" ]; then
+      said=$(root $program "$@" config 2>&1)
+      code=$?
+    fi
+    key=$(printf '%s' "$service" | sed 's/[.]/[.]/g')
+    if [ "$code" -eq 0 ]; then printf '%s\\n' "$said" | tr -d \\'\\" | sed -n "/^  $key:$/,/^  [^ ]/s/^    image: //p"; else printf '%s\\n' "$said"; fi
     echo --medic:exit
     echo "$code"
   fi
