@@ -119,6 +119,9 @@ reference=$2
 old=$3
 seconds=$4
 shift 4
+look() {
+  root docker container inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}} {{.RestartCount}} {{.State.StartedAt}}' -- "$name" 2>&1
+}
 well() {
   waited=0
   good=0
@@ -126,7 +129,7 @@ well() {
   while [ "$waited" -lt "$seconds" ]; do
     sleep 2
     waited=$((waited + 2))
-    state=$(root docker container inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}} {{.RestartCount}} {{.State.StartedAt}}' -- "$name" 2>&1)
+    state=$(look)
     case "$state" in
       "running  "*|"running healthy "*) if [ "$state" = "$last" ]; then good=$((good + 2)); else good=0; fi ;;
       *) good=0 ;;
@@ -136,6 +139,7 @@ well() {
   done
   return 1
 }
+if ! state=$(look); then echo "nothing was made anew: the host could not see whether it is well: $state" >&2; exit 1; fi
 said=$(root "$@" 2>&1)
 code=$?
 if [ "$code" -eq 0 ] && well; then exit 0; fi

@@ -7,6 +7,16 @@ const oneName = "[a-zA-Z0-9][a-zA-Z0-9_.-]*";
 const oneId = "[0-9a-f]{64}";
 const image = "[a-zA-Z0-9][a-zA-Z0-9._/:@-]*";
 
+/**
+ * For docker_recreate, whose script looks and goes back by itself, not below a time limit. With a pull and the name of an image
+ * whoever has these lines chooses what a listed project runs, so they come with its folders.
+ */
+const recreatingLines = [
+  `${docker} container inspect *`,
+  `${docker} image inspect *`,
+  `${docker} ^image tag sha256:${oneId} ${image}$`,
+];
+
 /** Enough for every diagnostic; a host with `trust: observe` needs no more. */
 export function readingLines({ composeFolders }: DockerOptions): string[] {
   const reads = [
@@ -35,9 +45,9 @@ export function fixingLines({ composeFolders }: DockerOptions): string[] {
     `${docker} ^network connect (--alias ${oneName} )?-- ${oneName} ${oneId}$`,
     `${docker} ^network disconnect --force -- ${oneName} ${oneId}$`,
     `${docker} ^pull --quiet -- ${image}$`,
-    `${docker} ^image tag sha256:${oneId} ${image}$`,
     `${docker} image prune --force`,
     `${docker} builder prune --force`,
+    ...(composeFolders.length > 0 ? recreatingLines : []),
     ...composeFixingLines(composeFolders),
   ];
 }
