@@ -47,21 +47,31 @@ function script(version: string, digest: string): string {
 set -eu
 cache=\${CACHE_DIRECTORY:-\${XDG_CACHE_HOME:-\${HOME:?Cannot unpack Medic: set HOME or XDG_CACHE_HOME}/.cache}/medic}
 home=$cache/${version}-${digest}
+umask_was=$(umask)
+umask 077
+mkdir -p "$cache"
+# Whoever owns it could have put another program there.
+if [ ! -O "$cache" ]; then
+  echo "Cannot unpack Medic into \\"$cache\\": it is another user's. Set XDG_CACHE_HOME to a folder of your own" >&2
+  exit 3
+fi
 if [ ! -x "$home/deno" ]; then
-  umask 077
-  mkdir -p "$cache"
   part=$(mktemp -d "$cache/unpacking.XXXXXX")
   if ! tail -c +${offset} "$0" | tar -xzf - -C "$part"; then
     rm -rf "$part"
     echo "Cannot unpack Medic into \\"$cache\\": see above. Make room there, or set XDG_CACHE_HOME" >&2
     exit 3
   fi
-  # Another start may have been quicker; what earlier versions unpacked is not needed any more.
+  # Another start may have been quicker; what earlier versions unpacked is not needed any more, nor what a start that was
+  # killed left.
   mv -T "$part" "$home" 2>/dev/null || rm -rf "$part"
-  for old in "$cache"/*-????????????????; do
+  x=[0-9a-f]
+  for old in "$cache"/[0-9]*-$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x$x; do
     [ "$old" = "$home" ] || rm -rf "$old"
   done
+  find "$cache" -maxdepth 1 -name 'unpacking.??????' -mmin +60 -exec rm -rf {} + 2>/dev/null || :
 fi
+umask "$umask_was"
 # Meant for somebody's Node.
 unset NODE_OPTIONS
 DENO_DIR=$home/cache DENO_NO_UPDATE_CHECK=1 exec "$home/deno" run ${denoOptions.join(" ")} \\
