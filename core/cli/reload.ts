@@ -9,6 +9,8 @@ import { ConfigError, problemLines } from "../config/problem.ts";
 import type { Log } from "../log.ts";
 
 export type ReloadParts<Settings> = {
+  /** The stamp from before the settings that count now were read: what changed while Medic started is taken up too. */
+  known: string;
   /** Another text each time the file is another one; see `stampOf`. */
   stamp(): string;
   /** Throws ConfigError when the file cannot be used. */
@@ -27,7 +29,7 @@ export type Reload = {
 export const lookSeconds = 2;
 
 export function createReload<Settings>(parts: ReloadParts<Settings>): Reload {
-  let known = parts.stamp();
+  let { known } = parts;
   let changing: string | undefined;
   // One reading after the other, so that the last one asked for is the last one taken.
   let reading = Promise.resolve();

@@ -41,6 +41,7 @@ export const serve = defineVerb({
     "log-json": { type: "boolean", description: "Log one JSON object a line" },
   },
   async run(args, context): Promise<ExitCode> {
+    const known = stampOf(configPath(context, args.config));
     const equipped = await readEquipped(context, args);
     await requireKeys(Object.values(equipped.config.hosts), context.env);
     const write = (line: string): void => context.out.line(line);
@@ -58,7 +59,7 @@ export const serve = defineVerb({
       const retainSeconds = (): number => serving.settings().config.server.retain;
       const stopUpkeep = startUpkeep({ journal, retainSeconds, log });
       const supervisor = createSupervisor(context.env, log);
-      const stopReloading = reloading(args, equipped, serving, context, log, supervisor);
+      const stopReloading = reloading(args, known, equipped, serving, context, log, supervisor);
       const stopWatching = supervisor.watch(() => serving.vitals.stalled());
       await supervisor.say("READY=1", `STATUS=Looks after ${Object.keys(equipped.config.hosts).length} hosts`);
       await stopped(context);
@@ -79,6 +80,7 @@ export const serve = defineVerb({
 /** Takes up hosts.yaml whenever it changes; returns how to stop that. */
 function reloading(
   options: EquipOptions,
+  known: string,
   { config: first }: Equipped,
   serving: Serving,
   context: Context,
@@ -87,6 +89,7 @@ function reloading(
 ): () => void {
   const file = configPath(context, options.config);
   const reload = createReload<Equipped>({
+    known,
     stamp: () => stampOf(file),
     read: () => readEquipped(context, options),
     take(next, why) {

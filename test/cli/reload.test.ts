@@ -14,11 +14,12 @@ import { keptLog } from "../support/ssh-host.ts";
 import { startSshServer } from "../support/ssh-server.ts";
 
 describe("the watch on hosts.yaml", () => {
-  const watched = () => {
+  const watched = (known = "1") => {
     const file = { stamp: "1", wrong: false };
     const taken: string[] = [];
     const { log, events } = keptLog();
     const reload = createReload<string>({
+      known,
       stamp: () => file.stamp,
       read: () => {
         const problem = { path: "hosts.nexus.trsut", line: 3, column: 5, message: "unknown key" };
@@ -40,6 +41,13 @@ describe("the watch on hosts.yaml", () => {
     await reload.look();
     await reload.look();
     assert.deepEqual(taken, ["settings 2 (the file changed)"]);
+  });
+
+  it("reads a file that changed after it was read for the start, and before anybody looked", async () => {
+    const { taken, reload } = watched("0");
+    await reload.look();
+    await reload.look();
+    assert.deepEqual(taken, ["settings 1 (the file changed)"]);
   });
 
   it("waits while the file is still being written", async () => {
