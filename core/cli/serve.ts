@@ -56,20 +56,7 @@ export const serve = defineVerb({
         { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"], dryRun: args["dry-run"] === true },
         equipped.config.server.data,
       );
-      const retainSeconds = (): number => serving.settings().config.server.retain;
-      const stopUpkeep = startUpkeep({ journal, retainSeconds, log });
-      const supervisor = createSupervisor(context.env, log);
-      const stopReloading = reloading(args, known, equipped, serving, context, log, supervisor);
-      const stopWatching = supervisor.watch(() => serving.vitals.stalled());
-      await supervisor.say("READY=1", `STATUS=Looks after ${Object.keys(equipped.config.hosts).length} hosts`);
-      await stopped(context);
-      stopWatching();
-      stopReloading();
-      stopUpkeep();
-      log.info("medic_stopping", {});
-      void supervisor.say("STOPPING=1");
-      await serving.close();
-      log.info("medic_stopped", {});
+      await untilStopped({ options: args, known, equipped, serving, context, journal, log });
       return 0;
     } finally {
       journal.close();
@@ -77,14 +64,42 @@ export const serve = defineVerb({
   },
 });
 
+type Running = {
+  options: EquipOptions;
+  /** The stamp of hosts.yaml from before it was read. */
+  known: string;
+  equipped: Equipped;
+  serving: Serving;
+  context: Context;
+  journal: Journal;
+  log: Log;
+};
+
+/** What a `serve` does beside its work, until it is told to stop or this breaks; then it has let go of everything. */
+async function untilStopped(running: Running): Promise<void> {
+  const { equipped, serving, context, journal, log } = running;
+  const ends: (() => void)[] = [];
+  let supervisor: Supervisor | undefined;
+  try {
+    supervisor = createSupervisor(context.env, log);
+    const retainSeconds = (): number => serving.settings().config.server.retain;
+    ends.push(startUpkeep({ journal, retainSeconds, log }));
+    ends.push(reloading(running, supervisor));
+    ends.push(supervisor.watch(() => serving.vitals.stalled()));
+    await supervisor.say("READY=1", `STATUS=Looks after ${Object.keys(equipped.config.hosts).length} hosts`);
+    await stopped(context);
+  } finally {
+    for (const end of ends.toReversed()) end();
+    log.info("medic_stopping", {});
+    void supervisor?.say("STOPPING=1");
+    await serving.close();
+    log.info("medic_stopped", {});
+  }
+}
+
 /** Takes up hosts.yaml whenever it changes; returns how to stop that. */
 function reloading(
-  options: EquipOptions,
-  known: string,
-  { config: first }: Equipped,
-  serving: Serving,
-  context: Context,
-  log: Log,
+  { options, known, equipped: { config: first }, serving, context, log }: Running,
   supervisor: Supervisor,
 ): () => void {
   const file = configPath(context, options.config);

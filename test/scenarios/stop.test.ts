@@ -5,13 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
+import { createOutput } from "../../core/cli/context.ts";
+import { runMedic } from "../../core/cli/medic.ts";
 import { createSupervisor } from "../../core/cli/supervisor.ts";
 import { createVitals } from "../../core/cli/vitals.ts";
 import { FILE, openJournal } from "../../core/incident/journal.ts";
 import { createHeartbeat } from "../../core/notify/heartbeat.ts";
 import { keptLog } from "../support/ssh-host.ts";
 import { startReceiver } from "../support/receiver.ts";
-import { eventually, firing, startScenario } from "../support/scenario.ts";
+import { Collector, eventually, firing, startScenario } from "../support/scenario.ts";
 import { startSilentProxy } from "../support/silent-proxy.ts";
 
 /** Sleeps that end when the test says so. */
@@ -200,6 +202,31 @@ describe("systemd", () => {
       stand.kept.events.map(({ event }) => event),
       ["systemd_not_told"],
     );
+  });
+});
+
+describe("a serve that breaks once it listens", () => {
+  it("has let go of its port and of its journal when it says so", async () => {
+    await using scenario = await startScenario();
+    const lines = new Collector();
+    const env = {
+      MEDIC_CONFIG: join(scenario.folder, "hosts.yaml"),
+      // As Deno does for what its permissions leave out.
+      get NOTIFY_SOCKET(): string {
+        throw new Error("not allowed");
+      },
+    };
+    const said = new Collector();
+    const out = createOutput({ stdout: lines, stderr: said } as never, env);
+    const { folder } = scenario;
+    const stop = AbortSignal.timeout(20_000);
+    assert.notEqual(await runMedic(["serve"], { env, home: folder, folder, out, stop }), 0);
+    assert.match(said.text, /not allowed/);
+    assert.match(lines.text, /medic_stopped/);
+    const url = /medic_serving .*url=(\S+)/.exec(lines.text)?.[1] ?? "";
+    await assert.rejects(fetch(`${url}/livez`));
+    await using next = await scenario.serve();
+    assert.equal((await next.ask("/livez")).status, 200);
   });
 });
 
