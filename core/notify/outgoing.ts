@@ -8,6 +8,8 @@ export type Sent = { is: "sent" } | { is: "refused" | "down"; why: string };
 
 const WITHIN_SECONDS = 15;
 const ANSWER_BYTES_MAX = 2048;
+/** Shorter parts of an address are words like "api", and no secrets. */
+const HIDDEN_CHARACTERS_MIN = 6;
 /** What says that the message itself is wrong; anything else may be mended at the other end. */
 const NEVER = new Set([400, 413, 422]);
 
@@ -28,7 +30,7 @@ export async function post({ url, headers, body }: Outgoing, signal: AbortSignal
       await answer.body?.cancel().catch(() => undefined);
       return { is: "sent" };
     }
-    const said = await beginningOf(answer);
+    const said = shown(await beginningOf(answer), url, headers);
     const why = `it answered ${answer.status}${said === "" ? "" : `: ${said}`}`;
     return { is: NEVER.has(answer.status) ? "refused" : "down", why };
   } catch (error) {
@@ -63,5 +65,18 @@ async function beginningOf(answer: Response): Promise<string> {
   }
   // What comes after its beginning is nobody's interest.
   await reader.cancel().catch(() => undefined);
+  return text;
+}
+
+/** In one short line. A page for a wrong address likes to say it again, and the address may be all the secret there is. */
+function shown(said: string, url: string, headers: Outgoing["headers"]): string {
+  const { pathname, search } = new URL(url);
+  const words = Object.values(headers).flatMap((value) => value.split(" "));
+  const parts = [url, ...pathname.split("/"), ...search.slice(1).split(/[&=]/), ...words];
+  let text = said;
+  // The longer first: it may hold a shorter one.
+  for (const part of parts.toSorted((one, other) => other.length - one.length)) {
+    if (part.length >= HIDDEN_CHARACTERS_MIN) text = text.replaceAll(part, "[hidden]");
+  }
   return text.slice(0, 200).replace(/\s+/g, " ").trim();
 }

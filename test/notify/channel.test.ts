@@ -190,6 +190,23 @@ describe("a try that fails", () => {
     assert.deepEqual(await channel.send(message, stop.signal), { is: "down", why: "Medic is stopping" });
   });
 
+  it("tells neither of them although the other end says them again", async () => {
+    await using server = await startReceiver();
+    server.answer = ({ path, headers }, response) =>
+      void response.writeHead(404).end(`Cannot POST ${path} (${path.slice(1)}) for ${headers.authorization ?? "you"}`);
+    const hook = { url: `${server.url}/0b7c2d1e-private/x?key=private`, secret: "s3cret" };
+    const phone = { url: `${server.url}/0b7c2d1e-private/`, topic: "medic", token: "tk_private" };
+    for (const channel of [
+      createChannel({ name: "hook", on, webhook: hook }, now),
+      createChannel({ name: "phone", on, ntfy: phone }, now),
+    ]) {
+      const sent = await channel.send(message, never);
+      assert.ok(sent.is === "down");
+      assert.match(sent.why, /^it answered 404: Cannot POST/);
+      assert.doesNotMatch(sent.why, /private/);
+    }
+  });
+
   it("tells neither the secret nor the address", async () => {
     const gone = await startReceiver();
     await gone[Symbol.asyncDispose]();
