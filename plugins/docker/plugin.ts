@@ -28,7 +28,7 @@ export { isBetweenRuns, lookBackSeconds } from "./in-flight.ts";
 export { composeFolder, containerName, lines, port, since } from "./inputs.ts";
 export { runOf, statusFormat, statusOf } from "./status.ts";
 export type { Container, ContainerStatus } from "./status.ts";
-export { composeFixingLines, composeReadingLines } from "./sudoers.ts";
+export { composeFixingLines, readingLines } from "./sudoers.ts";
 export { disksOf, listenersOf } from "./surroundings.ts";
 export type { Disk, Listener } from "./surroundings.ts";
 export {

@@ -18,7 +18,7 @@ const recreatingLines = [
 ];
 
 /** Enough for every diagnostic; a host with `trust: observe` needs no more. */
-export function readingLines({ composeFolders }: DockerOptions): string[] {
+export function readingLines({ composeFolders }: Pick<DockerOptions, "composeFolders">): string[] {
   const reads = [
     "container ls *",
     "container inspect *",
@@ -53,7 +53,7 @@ export function fixingLines({ composeFolders }: DockerOptions): string[] {
 }
 
 /** Where the login may not read the files itself. */
-export function composeReadingLines(folders: readonly string[]): string[] {
+function composeReadingLines(folders: readonly string[]): string[] {
   return folders.flatMap((folder) => composeLines(folder, "config"));
 }
 

@@ -4,13 +4,13 @@ import { call, definePlugin } from "medic/plugin";
 import type { Calls } from "medic/plugin";
 import {
   composeFixingLines,
-  composeReadingLines,
   dockerDiskUsage,
   dockerEvents,
   dockerExplainExit,
   dockerInspect,
   dockerList,
   dockerStats,
+  readingLines,
 } from "medic/plugins/docker";
 import { scryptedBackup, scryptedBackups } from "./backup.ts";
 import { scryptedTakesTooMuch } from "./complaints.ts";
@@ -82,17 +82,7 @@ export default definePlugin({
     [/NODE_MODULE_VERSION/, "A plugin was built for another Node: reinstall that plugin in the console."],
   ],
   sudoers: ({ unit, composeFolder }) => ({
-    reads: [
-      ...composeReadingLines(composeFolder === undefined ? [] : [composeFolder]),
-      "/usr/bin/docker container ls *",
-      "/usr/bin/docker container inspect *",
-      "/usr/bin/docker events *",
-      "/usr/bin/docker image inspect *",
-      "/usr/bin/docker logs *",
-      "/usr/bin/docker top *",
-      "/usr/bin/docker events *",
-      "/usr/bin/ss -H -ltunp",
-    ],
+    reads: readingLines({ composeFolders: composeFolder === undefined ? [] : [composeFolder] }),
     fixes: [
       ...composeFixingLines(composeFolder === undefined ? [] : [composeFolder]),
       "/usr/bin/docker ^restart -t 30 -- [0-9a-f]{64}$",
