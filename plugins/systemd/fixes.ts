@@ -95,8 +95,12 @@ export const systemdReload = fix({
       : undefined,
   pending,
   healthy: ({ status }, before) =>
-    isRunning(status) && status.exists && before.status.exists && status.invocation === before.status.invocation,
-  hopeless: ({ status }) => overFor(status),
+    isRunning(status) &&
+    status.exists &&
+    status.reloadFailed === undefined &&
+    before.status.exists &&
+    status.invocation === before.status.invocation,
+  hopeless: ({ status }) => overFor(status) ?? notReloaded(status),
   withinSeconds: 60,
   settleSeconds,
   stableSeconds: 10,
@@ -211,6 +215,12 @@ export function overFor(status: Seen["status"]): string | undefined {
   if (!isDown || status.triggeredBy.length > 0) return undefined;
   const how = status.exit === "" ? status.result : `${status.result}, exit ${status.exit}`;
   return `"${status.id}" ended again (${how}), and nothing starts it by itself`;
+}
+
+/** It runs on with what it had. */
+function notReloaded(status: Seen["status"]): string | undefined {
+  if (!status.exists || status.job !== 0 || status.active !== "active") return undefined;
+  return status.reloadFailed && `"${status.id}" could not reload (${status.reloadFailed}), and runs as before`;
 }
 
 function isWell({ status }: Seen): boolean {

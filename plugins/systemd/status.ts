@@ -8,7 +8,7 @@ const properties =
   "Id,Description,LoadState,ActiveState,SubState,Result,UnitFileState,FragmentPath,Type,Restart,RemainAfterExit," +
   "NRestarts,InvocationID,Job,MainPID,ExecMainCode,ExecMainStatus,StatusText,MemoryCurrent,CanStart,CanReload," +
   "NeedDaemonReload,StartLimitBurst,TimeoutStartUSec,StandardOutput,StandardError,ActiveEnterTimestampMonotonic," +
-  "StateChangeTimestampMonotonic,RequiredBy,BoundBy,ConsistsOf,TriggeredBy";
+  "StateChangeTimestampMonotonic,ReloadResult,RequiredBy,BoundBy,ConsistsOf,TriggeredBy";
 
 export const systemdStatus = diagnostic({
   name: "systemd_status",
@@ -45,6 +45,8 @@ function stateOf(shown: Properties) {
     active: shown.get("ActiveState") ?? "",
     sub: shown.get("SubState") ?? "",
     result: shown.get("Result") ?? "",
+    // Of the last reload of this run: a service whose reload failed stays as it was, "active".
+    ...(["", "success"].includes(shown.get("ReloadResult") ?? "") ? {} : { reloadFailed: shown.get("ReloadResult") }),
     restarts: numberOf(shown, "NRestarts") ?? 0,
     invocation: shown.get("InvocationID") ?? "",
     // A restart under way still shows the old invocation, and a job.
