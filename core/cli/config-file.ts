@@ -54,7 +54,8 @@ export async function equip(
   const { plugins, broken, folders: places } = await loadPlugins(packing, [...config.pluginFolders, ...folders]);
   const catalog = createCatalog(plugins, config.hosts);
   // Of a plugin that is broken nothing is known, so what hosts.yaml says of it is no mistake of hosts.yaml's.
-  const unknowable = new Set(broken.map(({ folder }) => basename(folder)));
+  const known = new Set(plugins.map(({ name }) => name));
+  const unknowable = new Set(broken.map(({ folder }) => basename(folder)).filter((name) => !known.has(name)));
   const problems = catalog.problems
     .filter(({ path }) => !unknowable.has(path[3] ?? ""))
     .map(({ path, message }): Problem => {

@@ -71,6 +71,15 @@ describe("medic config check", () => {
     );
     assert.match(notes, /hosts\.yaml:1:69 hosts\.self\.plugins\.docker\.colour: unknown option "colour"/);
   });
+  it("holds the options of a shipped plugin to their form, also where an own one that cannot be used has its name", async () => {
+    await mkdir(join(folder, "docker"), { recursive: true });
+    await writeFile(join(folder, "docker", "plugin.ts"), "export default 1;\n");
+    const { context } = await check(
+      "pluginFolders: [docker]\nhosts: { self: { transport: local, plugins: { docker: { ownr: true } } } }\n",
+    );
+    await assert.rejects(readEquipped(context, { config: "hosts.yaml" }), /hosts\.self\.plugins\.docker\.ownr/);
+  });
+
   it("is told no by a broken plugin, which others only name", async () => {
     await mkdir(join(folder, "mine"), { recursive: true });
     await writeFile(join(folder, "mine", "plugin.ts"), "export default { name: 5 };\n");
