@@ -97,7 +97,7 @@ finish() {
   if [ "$switching" = yes ]; then
     go_back
     if [ "$as" = unit ]; then systemctl restart medic.service || :; fi
-    say "broken off: $(basename "$was") is in use again"
+    if [ -n "$was" ]; then say "broken off: $(basename "$was") is in use again"; else say "broken off"; fi
   fi
   [ -z "$work" ] || rm -rf -- "$work"
 }
@@ -186,7 +186,7 @@ switch_to() {
   : "${work:=$(mktemp -d)}"
   : >"$work/began"
   mkdir -p -- "$prefix/bin"
-  if [ -n "$was" ]; then switching=yes; fi
+  switching=yes
   point "$lib/current" "releases/$1"
   point "$bin" "$lib/current"
   if is_well "$as"; then
@@ -194,17 +194,18 @@ switch_to() {
     if [ -n "$was" ] && [ "$was" != "releases/$1" ]; then point "$lib/previous" "$was"; fi
     return
   fi
-  [ -n "$was" ] || {
-    rm -f -- "$bin" "$lib/current"
-    fail "$1 does not run on this machine"
-  }
   go_back
+  [ -n "$was" ] || fail "$1 does not run on this machine"
   if is_well "$as"; then fail "$1 is not well: $(basename "$was") is in use again"; fi
   fail "$1 is not well, and neither is $(basename "$was") now. Look at journalctl -u medic"
 }
 
 go_back() {
   switching=no
+  if [ -z "$was" ]; then
+    rm -f -- "$bin" "$lib/current"
+    return
+  fi
   point "$lib/current" "$was"
   if [ "$as" = unit ]; then put_journal_back; fi
 }
@@ -244,7 +245,7 @@ install_release() {
   name=$(choose)
   sum=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$name\$/\1/p" "$work/SHA256SUMS")
   release=$name-$(printf '%.12s' "$sum")
-  if [ "$(readlink "$lib/current" 2>/dev/null || :)" = "releases/$release" ]; then
+  if is_own && [ -x "$lib/current" ] && [ "$(readlink "$lib/current")" = "releases/$release" ]; then
     say "$name is in use already"
   else
     say "fetching $name from $from"

@@ -119,6 +119,18 @@ describe("install.sh", () => {
     }
   });
 
+  it("makes whole what somebody took a part of", async () => {
+    using at = stage();
+    at.release("1.0.0");
+    await at.install();
+    rmSync(join(at.prefix, "bin/medic"));
+    assert.equal((await at.install()).code, 0);
+    assert.equal(await at.version(), "medic 1.0.0");
+    rmSync(join(at.prefix, "lib/medic/releases"), { recursive: true });
+    assert.equal((await at.install()).code, 0);
+    assert.equal(await at.version(), "medic 1.0.0");
+  });
+
   it("changes nothing for a file whose checksum is another one, or that does not run", async () => {
     using at = stage();
     at.release("1.0.0");
@@ -179,10 +191,14 @@ describe("install.sh", () => {
 
   it("puts the old one back when it is told to stop before the new one is known to be well", async () => {
     using at = stage();
+    const stops = `#!/bin/sh\ncase $0 in */current) kill -TERM $PPID ;; esac\necho "medic 1.1.0"\n`;
+    at.release("0.9.0", { text: stops });
+    assert.equal((await at.install()).code, 1);
+    for (const link of ["bin/medic", "lib/medic/current"]) assert.equal(existsSync(join(at.prefix, link)), false);
+    at.forget();
     at.release("1.0.0");
     await at.install();
     at.forget();
-    const stops = `#!/bin/sh\ncase $0 in */current) kill -TERM $PPID ;; esac\necho "medic 1.1.0"\n`;
     at.release("1.1.0", { text: stops });
     const { code, stdout } = await at.install();
     assert.equal(code, 1);
