@@ -1,7 +1,7 @@
 // `medic init`: from nothing to a hosts.yaml that works. Shows each host's key and takes it at a person's word, logs in once,
 // looks what runs there, and writes a commented hosts.yaml and a token. Overwrites nothing unless told to, and writes nothing
 // of a host that it could not look at.
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pid } from "node:process";
 import { parseConfig, readSecret } from "../config/load.ts";
@@ -87,6 +87,8 @@ function write(file: string, text: string, mode: number): void {
   const beside = `${file}.${pid}.new`;
   try {
     writeFileSync(beside, text, { mode, flag: "wx" });
+    // Also where root keeps its own files to itself: the user of the service has to read it.
+    chmodSync(beside, mode);
     renameSync(beside, file);
   } catch (error) {
     rmSync(beside, { force: true });

@@ -153,6 +153,18 @@ describe("medic init", () => {
     }
   });
 
+  it("writes settings that the service's user can read, and a token that nobody else can, whatever the umask", async () => {
+    await using at = await stage();
+    const before = process.umask(0o077);
+    try {
+      assert.equal((await at.medic(["init", "--yes", "--host", at.named])).code, 0);
+    } finally {
+      process.umask(before);
+    }
+    assert.equal(statSync(join(at.home, "hosts.yaml")).mode & 0o777, 0o644);
+    assert.equal(statSync(join(at.home, "alertmanager.token")).mode & 0o777, 0o600);
+  });
+
   it("overwrites neither file without --force, and asks nobody before it knows that it may write", async () => {
     await using world = await stage();
     for (const name of ["hosts.yaml", "alertmanager.token"]) {
