@@ -159,11 +159,18 @@ export const dockerComposeConfig = diagnostic({
         program,
         version,
         valid,
-        why: valid ? undefined : brief(said),
+        why: valid ? undefined : complaintOf(said),
       },
     };
   },
 });
+
+/** Of an environment compose quotes what it does not understand, and of its file all that follows: secrets among it. */
+function complaintOf(said: string): string {
+  if (!/interpolation|variable name|\.env\b|environment/i.test(said)) return brief(said);
+  const unquoted = said.replaceAll(/"(?:[^"\\]|\\.)*(?:"|$)/gs, '"…"');
+  return brief(unquoted.replace(/(with another \$\.?).*/s, "$1"));
+}
 
 function listOf(paths: string, folder: string): string[] {
   const all = paths.split(",").filter((path) => path !== "");
