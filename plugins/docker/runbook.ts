@@ -211,7 +211,8 @@ function hasBegun({ attempts }: Incident, fix: string): boolean {
   return attempts.filter(mayHaveRun).some((attempt) => attempt.fix === fix);
 }
 
-/** Whether a fix of this container may have run; a fix that names none was of the incident's own. */
+/** Whether a fix of this container may have run; one that names none was of the incident's own. A pull starts nothing. */
 function triedIn({ attempts, service }: Incident, name: string): boolean {
-  return attempts.filter(mayHaveRun).some(({ input }) => ("name" in input ? input.name : service) === name);
+  const tried = attempts.filter((attempt) => mayHaveRun(attempt) && attempt.fix !== dockerPull.name);
+  return tried.some(({ input }) => ("name" in input ? input.name : service) === name);
 }

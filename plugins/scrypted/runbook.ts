@@ -10,7 +10,7 @@ import {
   endedOnPurpose,
   purposeText,
 } from "medic/plugins/docker";
-import { scryptedBackups } from "./backup.ts";
+import { scryptedBackup, scryptedBackups } from "./backup.ts";
 import { logsByHand, olderImageByHand, recreateByHand, restoreByHand } from "./by-hand.ts";
 import { isComplaint } from "./complaints.ts";
 import { scryptedComposeUp } from "./compose-up.ts";
@@ -53,7 +53,8 @@ export const scryptedDoesNotAnswer = runbook({
         if (status.run !== run) return { escalate: yield* withRemedy(keepsDying(status), status, options) };
       }
       if (isWell(status, probe)) return { well: "/login answers" };
-      const tried = incident.attempts.findLast(mayHaveRun);
+      // A backup brings nothing back.
+      const tried = incident.attempts.filter(({ fix }) => fix !== scryptedBackup.name).findLast(mayHaveRun);
       if (tried !== undefined) return { escalate: `${tried.fix} did not bring it back: ${probe.why}` };
       if (status.install === "none") {
         // Watchtower removes a container a moment before it makes the new one.
