@@ -15,7 +15,9 @@ import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { parse } from "yaml";
 import { createOutput, type Context } from "../../core/cli/context.ts";
+import { hostsText } from "../../core/cli/init/hosts-file.ts";
 import { surveyOf } from "../../core/cli/init/survey.ts";
 import { runMedic } from "../../core/cli/medic.ts";
 import { createSandbox } from "../../core/sandbox/sandbox.ts";
@@ -245,7 +247,26 @@ describe("what a host says of itself", () => {
       },
     );
     assert.equal(of("uid 1000\nsystemd yes\nscrypted unit\n")?.scrypted, "unit");
+    const linked = of("uid 0\n--medic:containers\nghcr.io/koush/scrypted nginx/scrypted,cams\n");
+    assert.deepEqual(linked?.scrypted, { container: "cams" });
     assert.equal(of("uid 1000\ndocker denied\n")?.docker, "denied");
+  });
+
+  it("is written down so that no name of that host ends a line of hosts.yaml", () => {
+    const survey = of("uid 0\nsystemd yes\nunit a],b.service\n--medic:containers\nscrypted x}y\n");
+    assert.ok(survey !== undefined);
+    const written = {
+      listen: "127.0.0.1:1",
+      data: undefined,
+      tokenFile: "/t",
+      sha256: "",
+      hosts: [{ name: "x", survey }],
+    };
+    const { hosts } = parse(hostsText(written)) as { hosts: { x: { plugins: object } } };
+    assert.deepEqual(hosts.x.plugins, {
+      systemd: { units: ["a],b.service"] },
+      scrypted: { container: "x}y" },
+    });
   });
 
   it("is no answer when it is another one", () => {

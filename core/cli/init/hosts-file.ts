@@ -70,11 +70,11 @@ function pluginLines({ docker, containers, systemd, units, scrypted }: Survey): 
   if (systemd) {
     const found =
       units.length === 0 ? "units that Medic may heal, e.g. [caddy.service]" : "made on this host, and running";
-    lines.push(`  systemd: { units: [${units.map(scalar).join(", ")}] } # ${found}`);
+    lines.push(`  systemd: { units: ${inFlow(units)} } # ${found}`);
   }
   if (scrypted === "unit") lines.push("  scrypted: {}");
   else if (scrypted !== undefined) {
-    lines.push(`  scrypted: { container: ${scalar(scrypted.container)} } # url, if it is not https://localhost:10443`);
+    lines.push(`  scrypted: ${inFlow({ container: scrypted.container })} # url, if it is not https://localhost:10443`);
   }
   return lines.length === 0 ? ["plugins: {}"] : ["plugins:", ...lines];
 }
@@ -86,6 +86,12 @@ function privilegeOf({ isRoot, hasSudo, docker }: Survey): "none" | "sudo" {
 
 function scalar(value: unknown): string {
   return stringify(value, { lineWidth: 0 }).trim();
+}
+
+/** On one line with others, where a comma or a bracket in a name would end it. */
+function inFlow(value: object): string {
+  const padding = !Array.isArray(value);
+  return stringify(value, { lineWidth: 0, collectionStyle: "flow", flowCollectionPadding: padding }).trim();
 }
 
 export function alertmanagerText(url: string, tokenFile: string): string {

@@ -45,7 +45,9 @@ export function surveyOf({ stdout }: Pick<Result, "stdout">): Survey | undefined
   const uid = values("uid")[0] ?? "";
   if (!/^\d+$/.test(uid)) return undefined;
   const containers = list.split("\n").flatMap((line) => (line.trim() === "" ? [] : [line.trim().split(" ")]));
-  const scrypted = containers.find(([image = ""]) => /(^|\/)scrypted(:|@|$)/.test(image))?.[1];
+  const scryptedNames = containers.find(([image = ""]) => /(^|\/)scrypted(:|@|$)/.test(image))?.[1];
+  // Docker names one that others link to in their words too: "nginx/scrypted,scrypted".
+  const scrypted = scryptedNames?.split(",").find((name) => !name.includes("/"));
   const docker = values("docker")[0];
   return {
     isRoot: uid === "0",
