@@ -41,6 +41,7 @@ export function check({ declared, events, host, docker }: Raw): Judgement {
     ...(same(fixes, declared.fixes) ? [] : [`began [${fixes.join(", ")}], not [${declared.fixes.join(", ")}]`]),
     ...declared.says.filter((said) => !new RegExp(said, "is").test(end.said)).map((said) => `did not say /${said}/`),
     ...(declared.hasSudo ? contradictions(events, lines) : []),
+    ...(end.outcome === "fixed" && lastDispatch(events) === "failed" ? ["ended as fixed, by steps that failed"] : []),
     ...(end.outcome === "fixed" ? unproven(declared, lines, happened) : []),
     ...(connections > connectionsMax ? [`${connections} connections`] : []),
     ...bystandersTouched.map((name) => `touched ${name}`),
@@ -90,6 +91,10 @@ function endOf(events: readonly JournalEvent[]): { outcome: Result["outcome"]; s
   }
 }
 
+function lastDispatch(events: readonly JournalEvent[]): string | undefined {
+  return events.flatMap((event) => (event.kind === "fix-dispatched" ? [event.dispatch.is] : [])).at(-1);
+}
+
 /** Changing commands that sudo ran for Medic, against the steps that Medic's journal says it sent. */
 function contradictions(events: readonly JournalEvent[], lines: readonly HostLine[]): string[] {
   const sent = events.flatMap((event) => (event.kind === "fix-started" ? event.steps : []));
@@ -99,7 +104,7 @@ function contradictions(events: readonly JournalEvent[], lines: readonly HostLin
   const ran = lines.flatMap(({ from, message }) => {
     const command = from === "sudo" ? /^\s*medic : .*; COMMAND=(.+)$/.exec(message)?.[1] : undefined;
     const argv = command?.replace(/^\S*\//, "").trim();
-    return argv !== undefined && changes.test(argv) && !scripts.some((script) => script.includes(argv)) ? [argv] : [];
+    return argv !== undefined && !isRead(argv) && !scripts.some((script) => script.includes(argv)) ? [argv] : [];
   });
   // A step that failed ends its fix, so fewer may have run, but none in another order and none unsaid.
   const unsaid = ran.filter((command, at) => said[at] !== command);
@@ -108,6 +113,12 @@ function contradictions(events: readonly JournalEvent[], lines: readonly HostLin
     ...unsaid.map((command) => `sudo ran "${command}", which Medic's journal does not have there`),
     ...(ran.length < said.length && !failed ? [`sudo ran ${ran.length} of ${said.length} steps`] : []),
   ];
+}
+
+/** What Medic asks runs below its time limit; a fix's script asks docker about its container. Nothing else is sure to be a read. */
+function isRead(argv: string): boolean {
+  const asked = /^timeout -s KILL \d+ (.*)$/s.exec(argv)?.[1];
+  return asked === undefined ? /^docker (?:container|image) inspect /.test(argv) : !changes.test(asked);
 }
 
 const changes =

@@ -85,6 +85,27 @@ describe("the judge of a drill", () => {
       /sudo ran "docker stop postgres"/,
     ],
     [
+      "a command that no list of changes knows",
+      ({ host }) => void host.push(line(2, "sudo", "medic : USER=root ; COMMAND=/usr/bin/rm -rf /srv/postgres")),
+      /sudo ran "rm -rf \/srv\/postgres"/,
+    ],
+    [
+      "a change below a time limit, where only reads belong",
+      ({ host }) =>
+        void host.push(line(2, "sudo", "medic : USER=root ; COMMAND=/usr/bin/timeout -s KILL 20 docker stop postgres")),
+      /sudo ran "timeout -s KILL 20 docker stop postgres"/,
+    ],
+    [
+      "a fix called proven whose steps failed",
+      (raw) => {
+        const failed = { is: "failed", step: 0, exit: 1, said: "no" } as const;
+        raw.events = raw.events.map((event) =>
+          event.kind === "fix-dispatched" ? { ...event, dispatch: failed } : event,
+        );
+      },
+      /ended as fixed, by steps that failed/,
+    ],
+    [
       "a fix called proven that docker saw die again",
       ({ docker }) => void docker.push({ at: began + 3000, action: "die", container: "drill-stopped" }),
       /docker says last of drill-stopped: die/,
