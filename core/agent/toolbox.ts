@@ -210,8 +210,10 @@ class IncidentToolbox implements Toolbox {
     if ("refused" in known) return known;
     if (known.tool.kind !== "fix" || before === undefined) return { refused: "it was planned by another Medic" };
     const plan = { ...planned, ...(withinSeconds === undefined ? {} : { withinSeconds }) };
-    const look = this.#looking(known.tool.watch(known.input, known.options));
-    return { fix: known.tool, input: known.input, plan, before, plannedAtMs, look };
+    const { tool, options } = known;
+    // Asked when it is looked at: a newer plugin may break on what an older one planned, and serve has to start all the same.
+    const look: Unfixed["look"] = async (signal) => this.#looking(tool.watch(known.input, options))(signal);
+    return { fix: tool, input: known.input, plan, before, plannedAtMs, look };
   }
 
   #looking(watch: Calls): Unfixed["look"] {

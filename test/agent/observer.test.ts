@@ -5,7 +5,7 @@ import type { Unfixed } from "../../core/agent/verification.ts";
 import type { Observation } from "../../core/incident/incident.ts";
 import { silent } from "../../core/log.ts";
 import { fakeClock } from "../support/clock.ts";
-import { lampOn } from "../support/toy.ts";
+import { lampOn, toyPlugin } from "../support/toy.ts";
 import { never, toyAgent } from "../support/agent.ts";
 
 type Lamp = { on: boolean; run?: string } | { unavailable: string };
@@ -156,6 +156,21 @@ describe("a dry run", () => {
     });
     const gone = toolboxFor(errand).unfixed({ planned: { ...planned, tool: "lamp_off" }, plannedAtMs });
     assert.deepEqual(gone, { refused: 'no tool is called "lamp_off"' });
+  });
+
+  it("breaks on what an older plugin planned only where it is looked at, and not while serve starts", async () => {
+    const { toolboxFor, errand, events, clock } = toyAgent();
+    await toolboxFor({ ...errand, dryRun: true }).turn([on], never);
+    const planned = events.find((event) => event.kind === "fix-planned");
+    assert.ok(planned !== undefined);
+    const watch = (): never => {
+      throw new Error("this lamp has no switch any more");
+    };
+    const tools = toyPlugin.tools.map((tool) => (tool.name === "lamp_on" ? { ...tool, watch } : tool));
+    const newer = toyAgent({ plugins: [{ ...toyPlugin, tools }] });
+    const left = newer.toolboxFor(newer.errand).unfixed({ planned, plannedAtMs: clock.now() });
+    assert.ok("fix" in left);
+    await assert.rejects(left.look(never), /no switch any more/);
   });
 
   it("writes down the plan and what it would be, hands it to be observed, and runs nothing", async () => {
