@@ -213,7 +213,7 @@ go_back() {
 # What the new one brought to a form of its own the old one cannot read: the copy that was kept then is the journal again, and
 # the newer one is kept beside it.
 put_journal_back() {
-  copy=$(find "$data" -maxdepth 1 -name 'journal.sqlite.form-*' -newer "$work/began" | head -n 1)
+  copy=$(find "$data" -maxdepth 1 -name 'journal.sqlite.form-*' ! -name '*.new' -newer "$work/began" | head -n 1)
   [ -n "$copy" ] || return 0
   systemctl stop medic.service || :
   newer=$data/newer-$(date +%Y%m%d-%H%M%S)

@@ -224,14 +224,22 @@ describe("install.sh", () => {
 esac`,
     );
     at.release("1.0.0");
-    const args = [script, "--prefix", at.prefix, "--from", at.dist, "--system"];
+    const data = join(at.root, "data");
+    mkdirSync(data);
+    writeFileSync(join(data, "journal.sqlite"), "whole");
+    const copy = join(at.root, "install.sh");
+    writeFileSync(copy, readFileSync(script, "utf8").replace("data=/var/lib/medic", `data='${data}'`));
+    const args = [copy, "--prefix", at.prefix, "--from", at.dist, "--system"];
     const install = () => runProgram("sh", args, at.root, `${bin}:${process.env["PATH"]}`);
     assert.equal((await install()).code, 0);
     at.forget();
-    at.release("1.1.0", { text: `#!/bin/sh\n[ "$1" != serve ] || exit 1\necho "medic 1.1.0"\n` });
+    // It is ended while it copies the journal, before it changes anything.
+    const ended = `{ echo part >'${data}/journal.sqlite.form-1.77.new'; exit 1; }`;
+    at.release("1.1.0", { text: `#!/bin/sh\n[ "$1" != serve ] || ${ended}\necho "medic 1.1.0"\n` });
     const { code, stderr } = await install();
     assert.equal(code, 1);
     assert.match(stderr, /medic-1\.1\.0-\S+ is not well: medic-1\.0\.0-\S+ is in use again/);
+    assert.equal(readFileSync(join(data, "journal.sqlite"), "utf8"), "whole");
   });
 
   it("leaves nothing that points to a first one that is not well", async () => {
