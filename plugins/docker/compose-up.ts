@@ -3,7 +3,7 @@
 // each of them has an owner's word of its own (`protect`), and its own alert.
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
-import { composeObjection, composeUp, dockerComposeConfig } from "./compose.ts";
+import { composeDoubt, composeObjection, composeUp, dockerComposeConfig } from "./compose.ts";
 import { endedOnPurpose, isWell, objectionTo, overFor, pending, purposeText } from "./fixes.ts";
 import { byName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
@@ -31,11 +31,13 @@ export const dockerComposeUp = fix({
     if (objection !== undefined || config.compose === null) return refuse(objection ?? "");
     const asks = options.onStopped === "ask" && (!status.exists || status.stoppedByPerson);
     const how = status.exists ? "stopped" : "removed";
+    const onPurpose = asks ? `"${name}" was ${how} through docker, and onStopped says to ask` : undefined;
+    const approval = composeDoubt(config.compose) ?? onPurpose;
     return {
       steps: [composeUp(config.compose)],
       touches: [name],
       withinSeconds: withinSeconds + (status.exists ? status.startPeriodSeconds : 0),
-      ...(asks ? { approval: `"${name}" was ${how} through docker, and onStopped says to ask` } : {}),
+      ...(approval === undefined ? {} : { approval }),
     };
   },
   marker: ({ status }) => runOf(status),

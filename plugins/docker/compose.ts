@@ -20,6 +20,8 @@ export type Compose = {
   containers: number;
   /** What the files name as its image; null where they build it. */
   image: string | null;
+  /** Its image is not there to be looked at, so its labels may be the image's own. */
+  unseen?: true;
   /** The label medic.hold=true, also of one that was removed. */
   hold: boolean;
   program: "docker compose" | "docker-compose";
@@ -52,7 +54,8 @@ const imageOfEvent = `{{index .Actor.Attributes "name"}}\t{{index .Actor.Attribu
 // holds secrets; a name that looks like a number stands in quotes there. Compose 1 writes the files' names relative to the
 // folder. Labels may come with an image, from anybody: what goes into sed is letters, and an image that names compose files
 // (compose gives it none) is believed nothing.
-const text = `destroyed() {
+const text = `unseen=
+destroyed() {
   now=$(date +%s)
   root docker events --since "$(( $now - 86400 ))" --until "$(( $now + 1 ))" --filter type=container --filter event=destroy --filter "container=$2" --format "$1" | grep "^$2\t" | tail -n 1
 }
@@ -65,7 +68,9 @@ else
   echo --medic:gone
 fi
 brought=$(root docker image inspect --format '{{index .Config.Labels "${prefix}project.config_files"}}' -- "$image" 2>/dev/null)
+root docker image inspect --format '{{.ID}}' -- "$image" >/dev/null 2>&1 || unseen=yes
 printf '%s\\n' "$found"
+if [ -n "$unseen" ]; then echo --medic:unseen; fi
 project=$(printf '%s\\n' "$found" | cut -f 2)
 service=$(printf '%s\\n' "$found" | cut -f 3)
 folder=$(printf '%s\\n' "$found" | cut -f 5)
@@ -156,6 +161,7 @@ export const dockerComposeConfig = diagnostic({
         containers: (parts["siblings"] ?? "").split("\n").filter((id) => id !== "").length,
         image: valid && said !== "" ? brief(said) : null,
         hold: hold === "true",
+        ...(parts["unseen"] === undefined ? {} : { unseen: true as const }),
         program,
         version,
         valid,
@@ -194,6 +200,12 @@ export function composeObjection(name: string, { compose }: ComposeConfig): stri
     return `the compose labels of "${name}" are not understood`;
   }
   return valid ? undefined : `compose does not take its files: ${why ?? "it does not say why"}`;
+}
+
+/** What a person has to see before compose runs files that an image may have named; undefined when none did. */
+export function composeDoubt({ unseen, files }: Compose): string | undefined {
+  if (unseen === undefined) return undefined;
+  return `its image is not on the host, so its labels, which name ${files.join(", ")}, may have come with that image`;
 }
 
 /** A command of compose on the project of a container that `composeObjection` has nothing against. */

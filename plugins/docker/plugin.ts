@@ -19,7 +19,7 @@ import { fixingLines, readingLines } from "./sudoers.ts";
 import { dockerDiskUsage, dockerNetwork, dockerPortOwner, dockerRestartLoop } from "./surroundings.ts";
 
 export { blind, brief, isMissing, jsonLines, notUnderstood, tooLong } from "./answers.ts";
-export { composeLine, composeObjection, composeUp } from "./compose.ts";
+export { composeDoubt, composeLine, composeObjection, composeUp } from "./compose.ts";
 export type { Compose, ComposeConfig } from "./compose.ts";
 export { imageFacts, imageScript, processesOf } from "./containers.ts";
 export type { ImageFacts } from "./containers.ts";

@@ -2,7 +2,14 @@
 // Nothing that is there is made anew, and its watchtower is left alone.
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
-import { composeObjection, composeUp, dockerComposeConfig, endedOnPurpose, purposeText } from "medic/plugins/docker";
+import {
+  composeDoubt,
+  composeObjection,
+  composeUp,
+  dockerComposeConfig,
+  endedOnPurpose,
+  purposeText,
+} from "medic/plugins/docker";
 import * as v from "valibot";
 import type { ScryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
@@ -31,10 +38,12 @@ export const scryptedComposeUp = fix({
     if (objection !== undefined || config.compose === null) return refuse(objection ?? "");
     const asks = options.onStopped === "ask" && (container === null || container.stoppedByPerson);
     const how = container === null ? "removed" : "stopped";
+    const onPurpose = asks ? `"${name}" was ${how} through docker, and onStopped says to ask` : undefined;
+    const approval = composeDoubt(config.compose) ?? onPurpose;
     return {
       steps: [composeUp(config.compose)],
       touches: [name],
-      ...(asks ? { approval: `"${name}" was ${how} through docker, and onStopped says to ask` } : {}),
+      ...(approval === undefined ? {} : { approval }),
     };
   },
   marker: ({ status }) => status.run ?? undefined,

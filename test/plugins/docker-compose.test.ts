@@ -21,7 +21,7 @@ case "$*" in
   "events "*'"image"'*) cut -f 1,9 "$FAKE/events" ;;
   "events "*) cut -f 1-8 "$FAKE/events" ;;
   "container ls"*) ;;
-  "image inspect"*) echo ;;
+  "image inspect"*) if [ -e "$FAKE/pruned" ]; then echo "No such image" >&2; exit 1; else echo; fi ;;
   *) echo "Error: No such container" >&2; exit 1 ;;
 esac
 `;
@@ -69,6 +69,13 @@ describe("docker_compose_config on a host", () => {
     writeFileSync(join(folder, "config"), `services:\n  "2048":\n    image: game:1\n`);
     removed("cloud", { service: "2048" });
     assert.equal(asked("cloud").image, "game:1");
+  });
+
+  it("says that nobody could see whether the labels came with the image, where that is gone as well", () => {
+    removed("cloud", { service: "web" });
+    assert.equal(asked("cloud").unseen, undefined);
+    writeFileSync(join(folder, "pruned"), "");
+    assert.equal(asked("cloud").unseen, true);
   });
 
   function removed(name: string, { service, project = folder }: { service: string; project?: string }): void {
