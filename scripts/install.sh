@@ -124,7 +124,8 @@ download() {
     # No redirect leads to where anybody could change it.
     curl --fail --silent --show-error --location --proto-redir =https --output "$2" -- "$1" || fail "\"$1\" cannot be fetched"
   elif command -v wget >/dev/null 2>&1; then
-    wget -q -O "$2" -- "$1" || fail "\"$1\" cannot be fetched"
+    # The same, as far as wget can tell: it follows none.
+    wget -q --max-redirect=0 -O "$2" -- "$1" || fail "\"$1\" cannot be fetched. Where it redirects, curl is needed"
   else
     fail "there is neither curl nor wget. Fetch the files yourself and name their folder with --from"
   fi

@@ -13,6 +13,7 @@ import { packing } from "../packing/packing.ts";
 import { composeMedic, type Medic, type Parts } from "./compose.ts";
 import { configPath, type EquipOptions, type Equipped, readEquipped } from "./config-file.ts";
 import { type Context, type ExitCode, UsageError } from "./context.ts";
+import { hearHangups, type Hangups } from "./hangups.ts";
 import { requireKeys } from "./keys.ts";
 import { composePeople } from "./people.ts";
 import { createReload, lookSeconds, stampOf } from "./reload.ts";
@@ -41,6 +42,7 @@ export const serve = defineVerb({
     "log-json": { type: "boolean", description: "Log one JSON object a line" },
   },
   async run(args, context): Promise<ExitCode> {
+    using hangups = hearHangups(context);
     const known = stampOf(configPath(context, args.config));
     const equipped = await readEquipped(context, args);
     await requireKeys(Object.values(equipped.config.hosts), context.env);
@@ -56,7 +58,7 @@ export const serve = defineVerb({
         { ...equipped, journal, log, agentSocket: context.env["SSH_AUTH_SOCK"], dryRun: args["dry-run"] === true },
         equipped.config.server.data,
       );
-      await untilStopped({ options: args, known, equipped, serving, context, journal, log });
+      await untilStopped({ options: args, known, equipped, serving, hangups, context, journal, log });
       return 0;
     } finally {
       journal.close();
@@ -70,6 +72,7 @@ type Running = {
   known: string;
   equipped: Equipped;
   serving: Serving;
+  hangups: Hangups;
   context: Context;
   journal: Journal;
   log: Log;
@@ -99,7 +102,7 @@ async function untilStopped(running: Running): Promise<void> {
 
 /** Takes up hosts.yaml whenever it changes; returns how to stop that. */
 function reloading(
-  { options, known, equipped: { config: first }, serving, context, log }: Running,
+  { options, known, equipped: { config: first }, serving, hangups, context, log }: Running,
   supervisor: Supervisor,
 ): () => void {
   const file = configPath(context, options.config);
@@ -119,15 +122,12 @@ function reloading(
     },
     log,
   });
-  const stopHearing = context.onHangup?.(() => {
+  hangups.take(() => {
     void supervisor.say("RELOADING=1", monotonic());
     void reload.now("SIGHUP").then(() => supervisor.say("READY=1"));
   });
   const timer = setInterval(() => void reload.look(), lookSeconds * 1000);
-  return () => {
-    clearInterval(timer);
-    stopHearing?.();
-  };
+  return () => clearInterval(timer);
 }
 
 export type Serving = Medic & { listening: Listening; vitals: Vitals; close(): Promise<void> };

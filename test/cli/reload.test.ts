@@ -106,7 +106,7 @@ describe("the watch on hosts.yaml", () => {
 });
 
 /** `medic serve` with two hosts, in this process; `change` edits hosts.yaml and hangs up. */
-async function serving() {
+async function serving({ hangsUpAtOnce = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "medic-reload-"));
   const [one, two] = [await startSshServer(), await startSshServer()];
   const { token, sha256 } = newToken();
@@ -130,6 +130,7 @@ async function serving() {
     out: createOutput({ stdout, stderr } as never, {}),
     onHangup: (listener) => {
       hangup = listener;
+      if (hangsUpAtOnce) listener();
       return () => (hangup = undefined);
     },
     stop: stop.signal,
@@ -184,6 +185,11 @@ describe("medic serve, while hosts.yaml changes", () => {
     assert.match(whole, /the settings from before go on/);
     assert.equal(await world.look("two"), 200);
     await world.exchange((file) => renameSync(`${file}.kept`, file), "config_reloaded");
+  });
+
+  it("reads it again after a SIGHUP that came while it started", async () => {
+    await using world = await serving({ hangsUpAtOnce: true });
+    await eventually("the reading", () => world.log().includes("config_reloaded by=SIGHUP"));
   });
 
   it("connects anew only to the host whose connection changed", async () => {
