@@ -7,6 +7,7 @@
 // Drills run in parallel over the lab's hosts, one at a time on each; one at a time of those that the real monitors tell.
 // Exit 0 when every drill passed. `passed` is the checker's word, from raw logs that stay in `.medic/drill/<time>/<drill>/`.
 // `--save` writes docs/drills.md. `quick`: those that stand for all.
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -60,7 +61,11 @@ async function main(wanted: readonly string[], how: { json?: boolean; save?: boo
   const code = told(judgements, how.json === true);
   if (how.json !== true) console.log(`in ${Math.round((Date.now() - began) / 1000)} s; logs: ${folder}`);
   const isWhole = judgements.length === chosen.length;
-  if (how.save === true && isWhole) writeFileSync(join(root, "docs/drills.md"), scorecard(judgements));
+  if (how.save === true && isWhole) {
+    const page = join(root, "docs/drills.md");
+    writeFileSync(page, scorecard(judgements));
+    execFileSync(join(root, "node_modules/.bin/oxfmt"), [page]);
+  }
   if (how.save === true && !isWhole) console.error("Cannot save the scorecard: it was interrupted, and tells of all");
   return isWhole ? code : 1;
 }
