@@ -258,7 +258,11 @@ describe("a serve that is stopped in the middle of a diagnosis", () => {
 
     proxy.silenceAfterBytes(undefined);
     // Somebody saw to it meanwhile; that is for the next process to find out.
-    await scenario.sandbox.homelab.run("docker start scrypted");
+    const { homelab } = scenario.sandbox;
+    await homelab.run("docker start scrypted");
+    await eventually("it to answer", async () => {
+      return (await homelab.run("curl -sk -m 2 https://localhost:10443/login")).exit === 0;
+    });
     await using second = await scenario.serve();
     assert.match(second.log(), /incident_resumed/);
     const stateNow = async (): Promise<string> =>
