@@ -91,11 +91,11 @@ export class Collector {
   }
 }
 
-/** Waits for a claim to become true; fails, after ten seconds unless told otherwise, with what it waited for. */
+/** Waits for a claim to become true; fails, after half a minute unless told otherwise, with what it waited for. */
 export async function eventually(
   what: string,
   claim: () => boolean | Promise<boolean>,
-  withinSeconds = 10,
+  withinSeconds = 30,
 ): Promise<void> {
   for (let tries = 0; tries < withinSeconds * 40; tries++) {
     if (await claim()) return;
