@@ -114,8 +114,11 @@ architecture() {
 fetch() {
   case $from in
     https://* | http://127.0.0.1:*) download "$from/$1" "$2" ;;
-    http://*) fail "\"$from\" is not https, so anybody on the way could change the file and its checksum" ;;
-    *) cp -- "$from/$1" "$2" || fail "\"$from/$1\" cannot be read" ;;
+    http://*) fail "\"$from\" is not https, so anybody on the way could change the file and its checksum. Use https, or a folder" ;;
+    *)
+      cp -- "$from/$1" "$2" 2>/dev/null ||
+        fail "\"$from/$1\" cannot be read. Name the folder that npm run build filled with --from"
+      ;;
   esac
 }
 
