@@ -4,7 +4,7 @@
 import { call, fix, need, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
 import { composeDoubt, composeObjection, composeUp, dockerComposeConfig } from "./compose.ts";
-import { endedOnPurpose, isWell, objectionTo, overFor, pending, purposeText } from "./fixes.ts";
+import { endedOnPurpose, isWell, objectionTo, overFor, ownersQuestion, pending, purposeText } from "./fixes.ts";
 import { byName } from "./inputs.ts";
 import type { DockerOptions } from "./inputs.ts";
 import { dockerStatus, runOf } from "./status.ts";
@@ -29,10 +29,8 @@ export const dockerComposeUp = fix({
     const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
     const objection = composeObjection(name, config);
     if (objection !== undefined || config.compose === null) return refuse(objection ?? "");
-    const asks = options.onStopped === "ask" && (!status.exists || status.stoppedByPerson);
-    const how = status.exists ? "stopped" : "removed";
-    const onPurpose = asks ? `"${name}" was ${how} through docker, and onStopped says to ask` : undefined;
-    const approval = composeDoubt(config.compose) ?? onPurpose;
+    const how = !status.exists ? "removed" : status.stoppedByPerson ? "stopped" : undefined;
+    const approval = composeDoubt(config.compose) ?? ownersQuestion(options, name, how);
     return {
       steps: [composeUp(config.compose)],
       touches: [name],

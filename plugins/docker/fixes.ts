@@ -34,12 +34,12 @@ export const dockerStart = fix({
       const { network } = yield* need({ network: call(dockerNetwork, { name }) });
       if (!isServed(network)) return refuse(unserved(name, network));
     }
-    const asks = options.onStopped === "ask" && status.stoppedByPerson;
+    const approval = ownersQuestion(options, name, status.stoppedByPerson ? "stopped" : undefined);
     return {
       steps: [["root", "docker", "start", "--", status.id]],
       touches: [name],
       withinSeconds: withinSeconds + status.startPeriodSeconds,
-      ...(asks ? { approval: stoppedText(name) } : {}),
+      ...(approval === undefined ? {} : { approval }),
     };
   },
   marker: ({ status }) => runOf(status),
@@ -60,11 +60,11 @@ export const dockerUnpause = fix({
     if (objection !== undefined || !status.exists) return refuse(objection ?? "");
     if (status.state !== "paused") return refuse(`"${name}" is not paused, it is ${status.state}`);
     // No container pauses by itself.
-    const approval = `"${name}" was paused through docker, and onStopped says to ask`;
+    const approval = ownersQuestion(options, name, "paused");
     return {
       steps: [["root", "docker", "unpause", "--", status.id]],
       touches: [name],
-      ...(options.onStopped === "ask" ? { approval } : {}),
+      ...(approval === undefined ? {} : { approval }),
     };
   },
   // Undefined while paused, so that waking up counts as a new run: unpausing keeps StartedAt.
@@ -100,7 +100,7 @@ export const dockerRestart = fix({
     if (held.length > 0) {
       return refuse(`"${held.join('", "')}" would have to follow it, and has the label medic.hold=true`);
     }
-    const asks = options.onStopped === "ask" && status.stoppedByPerson;
+    const approval = ownersQuestion(options, name, status.stoppedByPerson ? "stopped" : undefined);
     const restart = (target: string) =>
       ["root", "docker", "restart", "-t", String(graceSeconds), "--", target] as const;
     return {
@@ -108,7 +108,7 @@ export const dockerRestart = fix({
       steps: [restart(status.id), ...network.dependents.map(restart)],
       touches: [name, ...network.dependents],
       withinSeconds: withinSeconds + status.startPeriodSeconds,
-      ...(asks ? { approval: stoppedText(name) } : {}),
+      ...(approval === undefined ? {} : { approval }),
     };
   },
   marker: ({ status }) => runOf(status),
@@ -183,8 +183,14 @@ export function objectionTo(status: ContainerStatus, name: string): string | und
   return undefined;
 }
 
-function stoppedText(name: string): string {
-  return `"${name}" was stopped through docker, and onStopped says to ask`;
+/** What the owner wants to be asked before a container that a person took down comes back; undefined: nothing. */
+export function ownersQuestion(
+  { onStopped }: Pick<DockerOptions, "onStopped">,
+  name: string,
+  how: "stopped" | "paused" | "removed" | undefined,
+): string | undefined {
+  if (onStopped !== "ask" || how === undefined) return undefined;
+  return `"${name}" was ${how} through docker, and onStopped says to ask`;
 }
 
 /** Whether the container whose network this one uses is there; true for a network of its own. */

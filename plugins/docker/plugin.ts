@@ -23,7 +23,7 @@ export { composeDoubt, composeLine, composeObjection, composeUp } from "./compos
 export type { Compose, ComposeConfig } from "./compose.ts";
 export { imageFacts, imageScript, processesOf } from "./containers.ts";
 export type { ImageFacts } from "./containers.ts";
-export { endedOnPurpose, purposeText } from "./fixes.ts";
+export { endedOnPurpose, ownersQuestion, purposeText } from "./fixes.ts";
 export { isBetweenRuns, lookBackSeconds } from "./in-flight.ts";
 export { composeFolder, containerName, lines, port, since } from "./inputs.ts";
 export { runOf, statusFormat, statusOf } from "./status.ts";

@@ -8,6 +8,7 @@ import {
   composeUp,
   dockerComposeConfig,
   endedOnPurpose,
+  ownersQuestion,
   purposeText,
 } from "medic/plugins/docker";
 import * as v from "valibot";
@@ -36,10 +37,8 @@ export const scryptedComposeUp = fix({
     const { config } = yield* need({ config: call(dockerComposeConfig, { name }) });
     const objection = composeObjection(name, config);
     if (objection !== undefined || config.compose === null) return refuse(objection ?? "");
-    const asks = options.onStopped === "ask" && (container === null || container.stoppedByPerson);
-    const how = container === null ? "removed" : "stopped";
-    const onPurpose = asks ? `"${name}" was ${how} through docker, and onStopped says to ask` : undefined;
-    const approval = composeDoubt(config.compose) ?? onPurpose;
+    const how = container === null ? "removed" : container.stoppedByPerson ? "stopped" : undefined;
+    const approval = composeDoubt(config.compose) ?? ownersQuestion(options, name, how);
     return {
       steps: [composeUp(config.compose)],
       touches: [name],

@@ -2,7 +2,15 @@
 // the plugins that ran before. Recreating, rolling back and restoring are destructive and a person's, so they are absent.
 import { call, fix, refuse } from "medic/plugin";
 import type { Inquiry, Plan, Refusal } from "medic/plugin";
-import { brief, dockerEvents, endedOnPurpose, isBetweenRuns, lookBackSeconds, purposeText } from "medic/plugins/docker";
+import {
+  brief,
+  dockerEvents,
+  endedOnPurpose,
+  isBetweenRuns,
+  lookBackSeconds,
+  ownersQuestion,
+  purposeText,
+} from "medic/plugins/docker";
 import * as v from "valibot";
 import type { ScryptedOptions } from "./options.ts";
 import { scryptedHttpProbe } from "./probe.ts";
@@ -36,8 +44,8 @@ export const scryptedRestart = fix({
     if (container.state === "dead" || container.state === "removing") return refuse(`it is ${container.state}`);
     if (endedOnPurpose(container)) return refuse(purposeText(container));
     const isPaused = container.state === "paused";
-    const asks = options.onStopped === "ask" && (container.stoppedByPerson || isPaused);
-    const how = isPaused ? "paused" : "stopped";
+    const how = isPaused ? "paused" : container.stoppedByPerson ? "stopped" : undefined;
+    const approval = ownersQuestion(options, container.name, how);
     return {
       // The id that was seen: if it was recreated meanwhile, docker says "No such container" and nothing ran.
       steps: [
@@ -46,7 +54,7 @@ export const scryptedRestart = fix({
           : ["root", "docker", "restart", "-t", String(graceSeconds), "--", container.id],
       ],
       touches: [container.name],
-      ...(asks ? { approval: `"${container.name}" was ${how} through docker, and onStopped says to ask` } : {}),
+      ...(approval === undefined ? {} : { approval }),
     };
   },
   marker: ({ status }) => status.run ?? undefined,
